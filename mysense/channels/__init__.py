@@ -1,0 +1,1 @@
+"""Channels: each module here has a class ``Publisher``, a class ``Subscriber``, or both."""

@@ -1,0 +1,206 @@
+"""Typed options: the annotated fields of a class are its section in MySense.conf.
+
+One declaration gives the section's parser, its messages, the sample, the flags of the
+command line and the documentation.
+"""
+
+import re
+import types
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from mysense.errors import ConfigError
+
+T = TypeVar("T")
+
+BOOLEANS = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
+_UNITS = {"": 1, "s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_SIZES = {"": 1, "b": 1, "k": 10**3, "kb": 10**3, "m": 10**6, "mb": 10**6, "g": 10**9, "gb": 10**9}
+
+
+def option(
+    default: Any = MISSING,
+    help: str = "",
+    *,
+    secret: bool = False,
+    parse: Callable[[str], Any] | None = None,
+    least: float | None = None,
+    most: float | None = None,
+) -> Any:
+    """A field that MySense.conf can set.
+
+    Without a *default* it is required. *parse* turns its text into a value (``seconds``,
+    ``size`` or your own; a ValueError's text becomes the message); else the annotation
+    decides: bool, int, float, str, Path, ``tuple[str, ...]`` (a comma list) or a Literal of
+    words. *least* and *most* bound a number. A *secret* is never shown.
+    """
+    return field(
+        default=default,
+        metadata={"help": help, "secret": secret, "parse": parse, "least": least, "most": most},
+    )
+
+
+def seconds(text: str) -> float:
+    """A duration in seconds: a plain number, or one with s, min, h, d or w.
+
+    >>> seconds("90"), seconds("1.5 h"), seconds("30d")
+    (90.0, 5400.0, 2592000.0)
+    """
+    return _measured(text, _UNITS, "a time: write seconds, or 30 s, 5 min, 2 h, 7 d")
+
+
+def size(text: str) -> int:
+    """A number of bytes: a plain number, or one with kB, MB or GB.
+
+    >>> size("500 MB")
+    500000000
+    """
+    return int(_measured(text, _SIZES, "a size: write bytes, or 500 kB, 20 MB, 2 GB"))
+
+
+def _measured(text: str, units: Mapping[str, int], meant: str) -> float:
+    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([a-zA-Z]*)\s*", text)
+    if not match or match[2].lower() not in units:
+        raise ValueError(f"{text!r} is not {meant}")
+    return float(match[1]) * units[match[2].lower()]
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a class, as other modules want to know it."""
+
+    name: str
+    help: str
+    kind: Any
+    default: Any
+    secret: bool
+    parse: Callable[[str], Any] | None
+    least: float | None
+    most: float | None
+
+    @property
+    def required(self) -> bool:
+        return self.default is MISSING
+
+    @property
+    def shown(self) -> str:
+        """The default as somebody would type it."""
+        return "" if self.required else show(self.default)
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        return tuple(map(str, get_args(self.kind))) if get_origin(self.kind) is Literal else ()
+
+    def convert(self, text: str) -> Any:
+        """The value of *text*, or ValueError in words for whoever wrote it."""
+        value = self.parse(text) if self.parse else _convert(text, self.kind)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            if self.least is not None and value < self.least:
+                raise ValueError(f"{text} is too small, the least is {show(self.least)}")
+            if self.most is not None and value > self.most:
+                raise ValueError(f"{text} is too large, the most is {show(self.most)}")
+        return value
+
+
+def declared(cls: type) -> dict[str, Option]:
+    """The options of *cls* by name, those of its base classes first."""
+    hints = get_type_hints(cls)
+    return {f.name: _option(f, hints[f.name]) for f in fields(cls) if "help" in f.metadata}
+
+
+def _option(f: Field[Any], hint: Any) -> Option:
+    if get_origin(hint) in (Union, types.UnionType):  # str | None: what it is when it is there
+        hint = next(kind for kind in get_args(hint) if kind is not type(None))
+    return Option(f.name, kind=hint, default=f.default, **f.metadata)
+
+
+def parse(cls: type[T], texts: Mapping[str, str], where: Callable[[str], str]) -> T:
+    """Make a *cls* from the texts of one section, or tell everything that is wrong with them.
+
+    *where* gives the beginning of a message about an option: its file, line and section.
+    Raises ConfigError with every problem found.
+    """
+    known = declared(cls)
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for name, text in texts.items():
+        if name not in known:
+            problems.append(f"{where(name)} unknown option{nearest(name, known)}")
+            continue
+        try:
+            values[name] = known[name].convert(text.strip())
+        except ValueError as error:
+            secret = f"the value of {name} is not usable" if known[name].secret else str(error)
+            problems.append(f"{where(name)} {secret}")
+    problems += [
+        f"{where('')} {o.name} is required: {o.help}" for o in known.values() if o.required and o.name not in texts
+    ]
+    if problems:
+        raise ConfigError(*problems)
+    try:
+        return cls(**values)
+    except ValueError as error:  # a __post_init__ that checks options against one another
+        raise ConfigError(f"{where('')} {error}") from None
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """What the writer of *word* may have meant: ``, did you mean 'port'?``, or nothing."""
+    near = get_close_matches(word, list(known), n=1)
+    return f", did you mean {near[0]!r}?" if near else ""
+
+
+def _convert(text: str, kind: Any) -> Any:
+    if get_origin(kind) is Literal:
+        if text not in (words := tuple(map(str, get_args(kind)))):
+            raise ValueError(f"{text!r} is not one of {', '.join(words)}{nearest(text, words)}")
+        return text
+    if get_origin(kind) is tuple:
+        return tuple(part for part in map(str.strip, text.split(",")) if part)
+    if kind is bool:
+        if text.lower() not in BOOLEANS:
+            raise ValueError(f"{text!r} is neither yes nor no")
+        return BOOLEANS[text.lower()]
+    if kind is int:
+        try:
+            return int(text, 0) if text.lower().startswith("0x") else int(text)
+        except ValueError:
+            raise ValueError(f"{text!r} is not a whole number") from None
+    if kind is float:
+        try:
+            number = float(text)
+        except ValueError:
+            raise ValueError(f"{text!r} is not a number") from None
+        if number != number or number in (float("inf"), float("-inf")):
+            raise ValueError(f"{text!r} is not a number to work with")
+        return number
+    if kind is Path:
+        return Path(text).expanduser()
+    return kind(text)
+
+
+def show(value: Any) -> str:
+    """A value as somebody would type it in MySense.conf."""
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case tuple() if not hasattr(value, "_fields"):
+            return ", ".join(map(show, value))
+        case float():
+            return str(int(value)) if value.is_integer() else repr(value)
+        case None:
+            return ""
+        case _:
+            return str(value)
+
+
+def render(cls: type, section: str) -> Iterator[str]:
+    """The lines of a sample section: ``##`` explains, ``#`` shows a default, the rest must be set."""
+    for line in (cls.__doc__ or "").partition("\n\n")[0].splitlines():
+        yield f"## {line.strip()}"
+    yield f"[{section}]"
+    for o in declared(cls).values():
+        yield f"## {o.help}" + (f" ({' | '.join(o.choices)})" if o.choices else "")
+        yield (f"{o.name} =" if o.required else f"#{o.name} = {o.shown}".rstrip())

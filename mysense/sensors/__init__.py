@@ -1,0 +1,1 @@
+"""Sensors: each module here has a class ``Sensor``."""

@@ -1,0 +1,163 @@
+"""What MySense.conf says, once it has been read and checked: the core's own sections."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from mysense.options import option, seconds, size
+from mysense.plugin import Plugin, Processor
+from mysense.telegram import Ident, Item, Location, check_name
+
+
+def state_folder() -> Path:
+    """Where a daemon keeps what must survive: systemd's state directory, or the user's own."""
+    if given := os.environ.get("STATE_DIRECTORY"):
+        return Path(given.split(":")[0])
+    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(home) / "mysense"
+
+
+def cpu_serial() -> str:
+    """The serial number of this Raspberry Pi, without leading zeros; else one made of the host's name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    for line in lines:
+        if line.startswith("Serial"):
+            return line.partition(":")[2].strip().lstrip("0") or "0"
+    name = "".join(c for c in os.uname().nodename if c.isascii() and (c.isalnum() or c == "-"))
+    return name.strip("-") or "undefined"
+
+
+@dataclass(kw_only=True)
+class Identity:
+    """Who this kit is, and where it stands."""
+
+    project: str = option("Demo", "name of the project the kit belongs to", parse=check_name)
+    serial: str = option("", "serial number of the kit; empty: that of the Pi's CPU", parse=check_name)
+    label: str = option("", "a short name for people")
+    geolocation: Location | None = option(
+        None, "where it stands: lat,lon,alt in degrees and metres", parse=Location.parse
+    )
+    description: str = option("", "a few words about the kit")
+    street: str = option("", "address; private, leaves the node only where a publisher's 'private' names it")
+    housenr: str = option("", "private, as street")
+    pcode: str = option("", "private, as street")
+    village: str = option("", "private, as street")
+    municipality: str = option("", "private, as street")
+    province: str = option("", "private, as street")
+
+    def ident(self) -> Ident:
+        """The ident of this node, without the fields that its sensors bring."""
+        names = ("description", "street", "housenr", "pcode", "village", "municipality", "province")
+        meta: dict[str, Item] = {name: text for name in names if (text := getattr(self, name))}
+        return Ident(self.project, self.serial or cpu_serial(), self.label, self.geolocation, meta=meta)
+
+
+@dataclass(kw_only=True)
+class DaemonOptions:
+    """How often the kit reports, and as whom it runs."""
+
+    interval: float = option(60.0, "seconds between two data telegrams", parse=seconds, least=1)
+    processors: tuple[str, ...] = option((), "processor sections that data passes before the journal, in order")
+    user: str = option("", "user to become when started as root")
+    group: str = option("", "group to become when started as root")
+
+
+@dataclass(kw_only=True)
+class JournalOptions:
+    """Where telegrams are kept until every publisher has delivered them, and how long after."""
+
+    path: Path = option(Path(), "the file; empty: journal.db in mysense's state directory")
+    durability: Literal["full", "normal"] = option(
+        "full", "full: a power cut loses nothing; normal: it may lose the last commits, and spares the SD card"
+    )
+    commit_interval: float = option(
+        0.0, "seconds to collect telegrams before they are written together", parse=seconds, most=5
+    )
+    keep: float = option(30 * 86400.0, "how long delivered history is kept", parse=seconds)
+    max_size: int = option(1_000_000_000, "bytes the journal may take; the oldest goes first", parse=size, least=10**6)
+    forget: float = option(30 * 86400.0, "how long the cursor of a section that is gone is kept", parse=seconds)
+
+    def file(self) -> Path:
+        """The journal's file."""
+        return state_folder() / "journal.db" if self.path == Path() else self.path
+
+
+@dataclass(kw_only=True)
+class LoggingOptions:
+    """What is told, and where."""
+
+    level: Literal["debug", "info", "warning", "error"] = option("info", "the least that is told")
+    file: str = option("", "a file, or syslog; empty: standard error, which systemd keeps")
+
+
+@dataclass(kw_only=True)
+class EndOptions:
+    """Options that every sensor, publisher and subscriber section has."""
+
+    enabled: bool = option(True, "no switches the section off")
+
+
+@dataclass(kw_only=True)
+class PublisherOptions(EndOptions):
+    """Options that every publisher section has."""
+
+    start: Literal["oldest", "now"] = option("oldest", "where a new publisher begins in the journal")
+    processors: tuple[str, ...] = option((), "processor sections that data passes on its way out, in order")
+    private: tuple[str, ...] = option((), "private items of the ident to send all the same: street, extern_ip, …")
+
+
+@dataclass(kw_only=True)
+class SubscriberOptions(EndOptions):
+    """Options that every subscriber section has."""
+
+    processors: tuple[str, ...] = option((), "processor sections that data passes before the journal, in order")
+
+
+END_OPTIONS: dict[str, type[EndOptions]] = {
+    "sensor": EndOptions,
+    "publisher": PublisherOptions,
+    "subscriber": SubscriberOptions,
+}
+
+
+@dataclass(kw_only=True)
+class End:
+    """One section that makes a worker: its plugin, and the processors on its way (each its own)."""
+
+    section: str
+    kind: str
+    plugin: Plugin
+    options: EndOptions
+    processors: tuple[tuple[str, Processor], ...] = ()
+
+
+@dataclass(kw_only=True)
+class Settings:
+    """The whole of MySense.conf, checked."""
+
+    path: Path | None = None
+    identity: Identity = field(default_factory=Identity)
+    daemon: DaemonOptions = field(default_factory=DaemonOptions)
+    journal: JournalOptions = field(default_factory=JournalOptions)
+    logging: LoggingOptions = field(default_factory=LoggingOptions)
+    ends: tuple[End, ...] = ()
+    intake: tuple[tuple[str, Processor], ...] = ()
+    notices: tuple[str, ...] = ()
+    """What was passed over without being a mistake: sections of old that have no successor yet."""
+
+    def of(self, kind: str) -> tuple[End, ...]:
+        """The enabled sections of one kind."""
+        return tuple(end for end in self.ends if end.kind == kind and end.options.enabled)
+
+
+CORE: dict[str, type] = {
+    "id": Identity,
+    "daemon": DaemonOptions,
+    "journal": JournalOptions,
+    "logging": LoggingOptions,
+}
+"""The sections of the core, by name."""

@@ -1,0 +1,236 @@
+"""Telegrams as JSON: the one text form that files, brokers and the journal share.
+
+JSON Lines, one telegram a line, in the order of the journal::
+
+    {"ident": {"project": "Demo", "serial": "k1", "fields": [{"name": "pm25", …}], "since": 1494777772}}
+    {"project": "Demo", "serial": "k1", "data": {"time": 1494777772, "pm25": 3.5}}
+    {"project": "Demo", "serial": "k1", "note": {"time": 1494777800, "kind": "stuck", …}}
+
+Data belongs to the ident of its node that was read last. The classic form of existing
+kits, ``{"metadata": {…ident…}, "data": {…} or [{…}, …]}``, carries its ident along and may
+stand between. Times are seconds since 1970 UTC, whole or decimal, and read exactly.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from mysense.telegram import SECOND, Data, Field, Ident, Item, Location, Note, Telegram, Value, clean
+
+_dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+_OWN = ("project", "serial", "label", "geolocation", "fields", "since")
+_LISTS = ("fields", "units", "types")  # the parallel lists of a legacy ident
+
+
+def seconds(time: int) -> str:
+    """A time in nanoseconds as decimal seconds, without needless digits.
+
+    >>> seconds(1494777772 * SECOND), seconds(1_500_000_000_123_000_000)
+    ('1494777772', '1500000000.123')
+    """
+    whole, rest = divmod(time, SECOND)
+    return f"{whole}.{rest:09}".rstrip("0") if rest else str(whole)
+
+
+def nanoseconds(value: object) -> int:
+    """Seconds, a whole or decimal number or its text, as nanoseconds; ValueError if it is none.
+
+    >>> nanoseconds("1500000000.123"), nanoseconds(7)
+    (1500000000123000000, 7000000000)
+    """
+    if type(value) is int:
+        return value * SECOND
+    if isinstance(value, bool) or not isinstance(value, float | Decimal | str):
+        raise ValueError(f"{value!r} is not a time in seconds since 1970")
+    try:
+        number = Decimal(str(value)) * SECOND
+        return int(number.to_integral_value())
+    except (InvalidOperation, OverflowError, ValueError):
+        raise ValueError(f"{value!r} is not a time in seconds since 1970") from None
+
+
+def encode(telegram: Telegram) -> str:
+    """The one line of JSON of a telegram."""
+    if isinstance(telegram, Ident):
+        return f'{{"ident":{encode_ident(telegram)}}}'
+    ident = telegram.ident
+    head = f'{{"project":{_dumps(ident.project)},"serial":{_dumps(ident.serial)}'
+    if isinstance(telegram, Data):
+        flags = f',"flags":{_dumps(dict(telegram.flags))}' if telegram.flags else ""
+        return f'{head},"data":{_timed(telegram.time, telegram.values)}{flags}}}'
+    said = {"kind": telegram.kind, "text": telegram.text, "values": clean(telegram.values)}
+    return f'{head},"note":{_timed(telegram.time, {k: v for k, v in said.items() if v})}}}'
+
+
+def encode_classic(data: Data) -> str:
+    """The one message of existing kits: ``{"metadata": {…}, "data": {…}}``."""
+    return f'{{"metadata":{encode_ident(data.ident)},"data":{_timed(data.time, data.values)}}}'
+
+
+def encode_ident(ident: Ident) -> str:
+    """An ident as a JSON object."""
+    said: dict[str, Any] = {"project": ident.project, "serial": ident.serial}
+    if ident.label:
+        said["label"] = ident.label
+    if ident.geolocation:
+        said["geolocation"] = str(ident.geolocation)
+    if ident.fields:
+        said["fields"] = [_field(f) for f in ident.fields]
+    said.update({k: v for k, v in ident.meta.items() if k not in said})
+    text = _dumps(said)
+    return text if ident.since is None else f'{text[:-1]},"since":{seconds(ident.since)}}}'
+
+
+def encode_values(values: Mapping[str, Any]) -> str:
+    """Values as a JSON object; ValueError where one is not finite."""
+    return _dumps(values)
+
+
+def _field(f: Field) -> dict[str, str]:
+    return {"name": f.name} | ({"unit": f.unit} if f.unit else {}) | ({"device": f.device} if f.device else {})
+
+
+def _timed(time: int, values: Mapping[str, Any]) -> str:
+    rest = _dumps({k: v for k, v in clean(values).items() if k != "time"})
+    return f'{{"time":{seconds(time)}{"," if len(rest) > 2 else ""}{rest[1:]}'
+
+
+def decode(lines: Iterable[str | bytes]) -> Iterator[Telegram]:
+    """The telegrams of JSON Lines or classic messages.
+
+    Raises ValueError with the number of the line that is no telegram.
+    """
+    idents: dict[tuple[str, str], Ident] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            yield from _decode(_loads(line), idents)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            reason = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
+            raise ValueError(f"line {number}: {reason}") from None
+
+
+def decode_classic(text: str | bytes) -> list[Data]:
+    """The data of one classic message; ValueError if it is none."""
+    message = _loads(text)
+    if not isinstance(message, dict) or "metadata" not in message:
+        raise ValueError("no classic telegram: 'metadata' is missing")
+    return [t for t in _decode(message, {}) if isinstance(t, Data)]
+
+
+def _loads(line: str | bytes) -> Any:
+    try:
+        return json.loads(line, parse_float=_float)
+    except RecursionError:
+        raise ValueError("too deeply nested") from None
+
+
+class _Exact(float):
+    """A float that remembers its digits: a time must be read exactly."""
+
+    __slots__ = ("text",)
+    text: str
+
+
+def _float(text: str) -> float:
+    if len(text) < 17:  # a float holds 15 digits and a point exactly
+        return float(text)
+    number = _Exact(text)
+    number.text = text
+    return number
+
+
+def _decode(message: Any, idents: dict[tuple[str, str], Ident]) -> Iterator[Telegram]:
+    if not isinstance(message, dict):
+        raise ValueError("no telegram: not a JSON object")
+    if "ident" in message:
+        ident = decode_ident(message["ident"])
+        idents[ident.project, ident.serial] = ident
+        yield ident
+        return
+    if "metadata" in message:
+        ident = decode_ident(message["metadata"])
+        known = idents.get((ident.project, ident.serial))
+        ident = idents[ident.project, ident.serial] = known if known == ident else ident
+    else:
+        name = str(message["project"]), str(message["serial"])
+        ident = idents.get(name) or idents.setdefault(name, Ident(*name))
+    if "note" in message:
+        note = dict(message["note"])
+        yield Note(ident, _time(note), str(note["kind"]), str(note.get("text", "")), flat(note.get("values", {})))
+        return
+    records = message["data"] if isinstance(message["data"], list) else [message["data"]]
+    for record in records:
+        values = dict(record)
+        yield Data(ident, _time(values), flat(values), message.get("flags", {}))
+
+
+def _time(record: dict[str, Any]) -> int:
+    value = record.pop("time")
+    return nanoseconds(value.text if isinstance(value, _Exact) else value)
+
+
+def flat(values: Mapping[str, Any]) -> dict[str, Value]:
+    """Values without what is missing; a list or an object gives one value for each member."""
+    result: dict[str, Value] = {}
+    for name, value in values.items():
+        match value:
+            case bool() | str() | int():
+                result[name] = value
+            case float():
+                if math.isfinite(value):
+                    result[name] = float(value)
+            case list():
+                result |= flat({f"{name}_{n}": member for n, member in enumerate(value)})
+            case dict():
+                result |= flat({f"{name}_{key}": member for key, member in value.items()})
+    return result
+
+
+def decode_ident(said: str | bytes | Mapping[str, Any]) -> Ident:
+    """An ident from a JSON object or its text, ours or a legacy one with parallel lists.
+
+    Raises ValueError, KeyError or TypeError where it is none.
+    """
+    if isinstance(said, str | bytes):
+        said = _loads(said)
+    if not isinstance(said, Mapping):
+        raise ValueError("no ident: not a JSON object")
+    place = said.get("geolocation")
+    since = said.get("since")
+    return Ident(
+        project=str(said["project"]),
+        serial=str(said["serial"]),
+        label=str(said.get("label") or ""),
+        geolocation=_place(place) if place else None,
+        fields=_fields(said),
+        meta={k: _item(v) for k, v in said.items() if k not in _OWN + _LISTS and v not in (None, "", [])},
+        since=None if since is None else nanoseconds(since.text if isinstance(since, _Exact) else since),
+    )
+
+
+def _place(said: object) -> Location | None:
+    place = Location.parse(said) if isinstance(said, str) else Location(*map(float, said))  # type: ignore[call-overload]
+    return None if tuple(place[:2]) == (0, 0) else place  # what kits without a place send
+
+
+def _fields(said: Mapping[str, Any]) -> tuple[Field, ...]:
+    names = _list(said.get("fields"))
+    if names and isinstance(names[0], Mapping):
+        return tuple(Field(str(f["name"]), str(f.get("unit", "")), str(f.get("device", ""))) for f in names)
+    units, types = (_list(said.get(key)) + [""] * len(names) for key in ("units", "types"))
+    rows = zip(names, units, types, strict=False)
+    return tuple(Field(str(n), str(u or ""), str(t or "")) for n, u, t in rows if n != "time")
+
+
+def _list(said: Any) -> list[Any]:
+    return [part.strip() for part in said.split(",")] if isinstance(said, str) else list(said or ())
+
+
+def _item(value: Any) -> Item:
+    if isinstance(value, list | tuple):
+        return tuple(_item(v) if not isinstance(v, list) else str(v) for v in value)  # type: ignore[misc]
+    return float(value) if isinstance(value, _Exact) else value if isinstance(value, bool | int | float) else str(value)
