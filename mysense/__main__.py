@@ -1,0 +1,6 @@
+"""``python -m mysense``: the command line."""
+
+from mysense.cli import main
+
+if __name__ == "__main__":
+    main()

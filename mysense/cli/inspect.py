@@ -1,0 +1,59 @@
+"""``mysense check`` and ``mysense plugins``: is everything there that the kit needs?"""
+
+import sys
+
+import click
+
+from mysense import config, options, registry
+from mysense.cli.common import config_option, json_option, settings, show_json, table
+from mysense.errors import ConfigError
+from mysense.plugin import Sensor
+from mysense.worker import reason
+
+
+@click.command()
+@config_option
+@json_option
+@click.pass_context
+def check(ctx: click.Context, as_json: bool) -> None:
+    """Try everything MySense.conf names: the file, libraries, devices, servers. One line each."""
+    chosen = settings(ctx)
+    rows = [("config", True, str(config.find(ctx.find_root().obj)))]
+    rows += [("config", True, notice) for notice in chosen.notices]
+    for end in chosen.ends:
+        if not end.options.enabled:
+            continue
+        try:
+            rows.append((end.section, True, end.plugin.check()))
+        except (OSError, ImportError, ConfigError) as error:
+            rows.append((end.section, False, reason(error)))
+        except Exception as error:  # a plugin's bug must not hide what the others say
+            rows.append((end.section, False, f"{type(error).__name__}: {error}"))
+    if as_json:
+        show_json([{"section": section, "ok": ok, "text": text} for section, ok, text in rows])
+    else:
+        table((section, "ok" if ok else "FAILED", "" if text == "ok" else text) for section, ok, text in rows)
+    sys.exit(0 if all(ok for _, ok, _ in rows) else 1)
+
+
+@click.command()
+@json_option
+def plugins(as_json: bool) -> None:
+    """List the sensors, channels and processors there are, installed ones included."""
+    rows = []
+    for kind in registry.KINDS:
+        for name in registry.names(kind):
+            plugin = registry.find(kind, name)
+            about = (plugin.__doc__ or "").strip().splitlines()[0]
+            fields = [f.name for f in plugin.measures] if issubclass(plugin, Sensor) and _fixed(plugin) else []
+            rows.append({"kind": kind, "name": name, "about": about, "module": plugin.__module__, "fields": fields,
+                         "options": list(options.declared(plugin))})  # fmt: skip
+    if as_json:
+        show_json(rows)
+    else:
+        table((f"{row['kind']}:{row['name']}", row["about"]) for row in rows)
+
+
+def _fixed(plugin: type[Sensor]) -> bool:
+    """Whether what it measures is known without an instance."""
+    return isinstance(plugin.measures, tuple)

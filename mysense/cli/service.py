@@ -1,0 +1,179 @@
+"""``mysense start | stop | status``: the daemon in the background, for machines without systemd."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mysense import control
+from mysense.cli.common import amount, config_option, duration, json_option, settings, table
+from mysense.daemon import status_of
+from mysense.errors import UnavailableError
+from mysense.journal.sqlite import SqliteJournal
+from mysense.telegram import SECOND
+
+READY = 10.0
+"""Seconds within which a daemon that was started must answer."""
+GONE = 10.0
+"""Seconds within which a daemon that was told to stop must be gone; it needs 5 at most."""
+
+
+def running(journal: Path) -> list[dict[str, Any]]:
+    """What each daemon on this journal says of itself."""
+    answers = []
+    for path in control.sockets(journal):
+        try:
+            answers.append(control.ask(path, {"do": "status"}))
+        except UnavailableError:  # left behind by a daemon that was killed
+            continue
+    return answers
+
+
+def wait_until(done: Any, seconds: float) -> bool:
+    """Look again and again whether *done()*; whether it came true in time."""
+    never, until = threading.Event(), time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > until:
+            return False
+        never.wait(0.05)
+    return True
+
+
+@click.command()
+@config_option
+@click.pass_context
+def start(ctx: click.Context) -> None:
+    """Start the daemon in the background."""
+    chosen = settings(ctx)
+    journal = chosen.journal.file()
+    if found := running(journal):
+        raise click.ClickException(f"already running, process {found[0]['pid']}")
+    journal.parent.mkdir(parents=True, exist_ok=True)
+    told = Path(chosen.logging.file) if chosen.logging.file not in ("", "syslog") else journal.with_suffix(".log")
+    with told.open("ab") as log:
+        daemon = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", "mysense", "run", "-c", str(chosen.path)],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+    wait_until(lambda: daemon.poll() is not None or running(journal), READY)
+    if daemon.poll() is not None or not running(journal):
+        last = told.read_text(errors="replace").splitlines()[-5:]
+        raise click.ClickException("\n".join([f"the daemon did not start; {told} ends with:", *last]))
+    click.echo(f"mysense runs, process {daemon.pid}; it logs to {told}")
+
+
+@click.command()
+@config_option
+@click.pass_context
+def stop(ctx: click.Context) -> None:
+    """Stop the daemon; what it holds is flushed first."""
+    found = running(settings(ctx).journal.file())
+    if not found:
+        click.echo("mysense is not running")
+        return
+    for pid in (answer["pid"] for answer in found):
+        os.kill(pid, signal.SIGTERM)
+        if not wait_until(lambda pid=pid: not _alive(pid), GONE):
+            raise click.ClickException(f"process {pid} does not end; 'kill -9 {pid}' loses nothing that is journalled")
+        click.echo(f"mysense stopped, process {pid}")
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@click.command()
+@config_option
+@json_option
+@click.pass_context
+def status(ctx: click.Context, as_json: bool) -> None:
+    """Tell how the daemon, its sensors and its publishers are. Exit code 1 when it is not running."""
+    chosen = settings(ctx)
+    path = chosen.journal.file()
+    found = running(path)
+    if found:
+        answer = found[0]
+        for other in found[1:]:
+            answer["workers"] += other["workers"]
+    elif path.exists():
+        journal = SqliteJournal.open_existing(path)
+        answer = {"pid": None, "config": str(chosen.path or ""), "journal": status_of(journal), "workers": []}
+        journal.close()
+    else:
+        answer = {"pid": None, "config": str(chosen.path or ""), "journal": None, "workers": []}
+    if as_json:
+        from mysense.cli.common import show_json
+
+        show_json(answer)
+    else:
+        _show(answer)
+    sys.exit(0 if found else 1)
+
+
+def _show(answer: dict[str, Any]) -> None:
+    now = time.time_ns()
+    if answer["pid"]:
+        up = duration((now - answer["since"]) / SECOND)
+        click.echo(f"mysense {answer['version']} runs as process {answer['pid']}, up {up}, {answer['config']}")
+    else:
+        click.echo(f"mysense is not running ({answer['config']})")
+    journal = answer["journal"]
+    if not journal:
+        click.echo("there is no journal yet")
+        return
+    if answer.get("node"):
+        click.echo(f"node {answer['node']}")
+    entries = journal["last"] - journal["first"] + 1 if journal["last"] else 0
+    line = f"journal {journal['path']}: {entries} entries, {amount(journal['bytes'])}"
+    if answer["pid"] and (elapsed := now - journal["since"]) > 60 * SECOND:
+        line += f", {amount(journal['written'] * 86400 * SECOND / elapsed)} written a day"
+    click.echo(line)
+    for note in journal["notes"]:
+        click.echo(f"  {note}")
+    click.echo()
+    table(_rows(answer, now))
+
+
+def _rows(answer: dict[str, Any], now: int) -> list[list[str]]:
+    cursors = {cursor["name"]: cursor for cursor in answer["journal"]["cursors"]}
+    rows = []
+    for worker in answer["workers"]:
+        section, cursor = worker["section"], cursors.pop(worker["section"], None)
+        said = [worker["message"]] if worker["message"] else []
+        if worker["last"] and not said:
+            said.append(f"last {duration((now - worker['last']) / SECOND)} ago")
+        rows.append([section, worker["state"], _lag(cursor, now) if cursor else "", "; ".join(said)])
+        rows += _lanes(cursor) if cursor else []
+    for name, cursor in cursors.items():  # no worker has it: not running, or a section that is gone
+        rows.append([name, "stopped" if not answer["pid"] else "no section", _lag(cursor, now), ""])
+        rows += _lanes(cursor)
+    return rows
+
+
+def _lag(cursor: dict[str, Any], now: int) -> str:
+    said = [f"lag {cursor['lag']}"]
+    if cursor["lag"] and cursor["oldest"]:
+        said[0] += f" ({duration((now - cursor['oldest']) / SECOND)})"
+    said += [f"{cursor[key]} {key}" for key in ("rejected", "lost") if cursor[key]]
+    return ", ".join(said)
+
+
+def _lanes(cursor: dict[str, Any]) -> list[list[str]]:
+    return [
+        [
+            f"  {name or '(all)'}",
+            "blocked" if parked["blocked"] else "parked",
+            f"from {parked['seq']}",
+            parked["reason"],
+        ]
+        for name, parked in cursor["lanes"].items()
+    ]

@@ -1,0 +1,87 @@
+"""Ask a running daemon: one JSON line each way, over a Unix socket beside the journal."""
+
+import json
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mysense.errors import UnavailableError
+
+Answer = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+_LIMIT = 100  # a Unix socket's path may have 107 bytes
+
+
+def socket_path(journal: Path, only: str = "") -> Path:
+    """Where the daemon on *journal* (or the process that runs *only* one half of it) listens."""
+    return journal.with_name(f"{journal.name}.{only or 'daemon'}.sock")
+
+
+def sockets(journal: Path) -> list[Path]:
+    """Where daemons on *journal* may be listening."""
+    return [p for p in (socket_path(journal, only) for only in ("", "subscribers", "publishers")) if p.is_socket()]
+
+
+@contextmanager
+def _short(path: Path) -> Iterator[str]:
+    """*path* as a socket can have it: if it is too long, through the open folder."""
+    if len(os.fsencode(path)) < _LIMIT:
+        yield str(path)
+        return
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
+
+
+class Listener:
+    """Answers questions about the daemon until closed."""
+
+    def __init__(self, path: Path, answer: Answer) -> None:
+        self._path, self._answer = path, answer
+        self._socket = socket.socket(socket.AF_UNIX)
+        with _short(path) as near:
+            path.unlink(missing_ok=True)  # the section locks keep a second daemon away from here
+            self._socket.bind(near)
+        path.chmod(0o660)
+        self._socket.listen(8)
+        threading.Thread(target=self._serve, name="control", daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                peer, _ = self._socket.accept()
+            except OSError:  # closed
+                return
+            with peer:
+                peer.settimeout(2)
+                try:
+                    with peer.makefile("rwb") as stream:
+                        question = json.loads(stream.readline(65536))
+                        stream.write(json.dumps(self._answer(question)).encode() + b"\n")
+                except (OSError, ValueError):  # whoever asked has gone, or asked nonsense
+                    continue
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._path.unlink(missing_ok=True)
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+
+def ask(path: Path, question: Mapping[str, Any], timeout: float = 5.0) -> Any:
+    """The daemon's answer; UnavailableError when none is running there."""
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.settimeout(timeout)
+        try:
+            with _short(path) as near:
+                peer.connect(near)
+            peer.sendall(json.dumps(question).encode() + b"\n")
+            with peer.makefile("rb") as stream:
+                return json.loads(stream.readline())
+        except (OSError, ValueError) as error:
+            raise UnavailableError(f"no daemon answers at {path}: {error}") from None

@@ -1,0 +1,122 @@
+"""This kit itself: the readings of its sensors go into the journal as data, its state as notes."""
+
+import threading
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import replace
+
+from mysense import __version__
+from mysense.clock import Clock
+from mysense.journal import Journal
+from mysense.pipeline import Pipeline
+from mysense.plugin import Sensor
+from mysense.sampler import Sampler
+from mysense.telegram import Data, Field, Ident, Note, Telegram, Value
+from mysense.worker import log, reason
+
+SOURCE = "node"
+"""The name under which the journal keeps the open window and the processors' state."""
+WAITING = 1000
+"""Telegrams kept in memory while the journal cannot be written (a full disk)."""
+
+
+class Node:
+    """The own node: ident, sampler and notes."""
+
+    def __init__(
+        self,
+        ident: Ident,
+        sensors: Mapping[str, Sensor],
+        interval: float,
+        journal: Journal,
+        clock: Clock,
+        pipeline: Pipeline | None = None,
+    ) -> None:
+        self._ident, self._sensors, self._journal, self._clock = ident, sensors, journal, clock
+        kept = journal.state(SOURCE)
+        self._pipeline = pipeline or Pipeline((), kept)
+        self._sampler = Sampler(interval, sensors, clock, journal.newest(ident.node), kept.get("window", ""))
+        self._waiting: deque[Telegram] = deque(maxlen=WAITING)
+        self._begun: int | None = clock.now()
+        self._names: dict[str, dict[str, str]] = {}
+        self._shape: tuple[tuple[Field, ...], ...] = ()
+        self._trouble = ""
+        self.reported = threading.Event()
+
+    def names(self, section: str) -> Mapping[str, str]:
+        """Under which name each field of a sensor is published."""
+        self.ident()
+        return self._names[section]
+
+    def ident(self) -> Ident:
+        """Who this node is, with the fields that its sensors measure."""
+        shape = tuple(sensor.named() for sensor in self._sensors.values())
+        if shape != self._shape:
+            self._shape = shape
+            self._ident = replace(self._ident, fields=self._fields())
+        return self._ident
+
+    def _fields(self) -> tuple[Field, ...]:
+        """All fields; where two sensors measure the same, the later one's carries its plugin's name."""
+        fields: dict[str, Field] = {}
+        names: dict[str, dict[str, str]] = {}
+        for section, sensor in self._sensors.items():
+            plugin, _, label = section.partition(":")[2].partition(":")
+            names[section] = {}
+            for declared, field in zip(sensor.measures, sensor.named(), strict=False):
+                name = field.name
+                if name in fields:
+                    name = f"{name}_{label or plugin}"
+                    log.warning("%s: %s is measured twice; this one is called %s", section, field.name, name)
+                fields[name] = replace(field, name=name, device=field.device or plugin)
+                names[section][declared.name] = name
+        self._names = names
+        return tuple(fields.values())
+
+    def give(self, section: str, reading: Mapping[str, Value | None]) -> None:
+        """Take in one reading of a sensor, by published names."""
+        self._sampler.add(section, reading)
+
+    def run(self, stop: threading.Event) -> None:
+        """Make telegrams until told to stop; what the window holds then is kept for the next start."""
+        while self._sampler.wait(stop):
+            self._work()
+        self._keep((), self._sampler.save(force=True))
+
+    def _work(self) -> None:
+        while taken := self._sampler.take():
+            time, values = taken
+            data = Data(self.ident(), time, values)
+            telegrams = [*self._waiting, *self._pipeline(data), *self._up()]
+            self._keep(telegrams, self._sampler.save(force=True))
+            self.reported.set()
+        if saved := self._sampler.save():
+            self._keep((), saved)
+        if self._waiting:
+            self._keep(list(self._waiting), None)
+
+    def _up(self) -> list[Note]:
+        """The note that the station is up goes with the first data, which gives the ident its time."""
+        begun, self._begun = self._begun, None
+        return [Note(self.ident(), begun, "up", f"mysense {__version__} started")] if begun else []
+
+    def note(self, kind: str, text: str, values: Mapping[str, Value] | None = None) -> None:
+        """Tell something about this node, once it has sent its first data."""
+        if self._begun is None:
+            self._keep([*self._waiting, Note(self.ident(), self._clock.now(), kind, text, values or {})], None)
+
+    def _keep(self, telegrams: list[Telegram] | tuple[()], window: str | None) -> None:
+        """Into the journal; while that cannot be written, into memory: measuring goes on."""
+        state: dict[str, str | None] = {} if window is None else {"window": window}
+        try:
+            self._journal.append(telegrams, SOURCE, None, state | self._pipeline.take_changes())
+        except OSError as error:
+            self._waiting = deque(telegrams, maxlen=WAITING)
+            if not self._trouble:
+                self._trouble = reason(error)
+                log.error("journal: %s; measuring goes on, %d telegrams wait in memory", self._trouble, WAITING)
+        else:
+            self._waiting.clear()
+            if self._trouble:
+                self._trouble = ""
+                log.info("journal: can be written again")

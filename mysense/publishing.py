@@ -1,0 +1,240 @@
+"""The worker of a publisher: cursor, processors, lanes, and what the far end refuses."""
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from math import inf
+from typing import NamedTuple
+
+from mysense.clock import Clock
+from mysense.errors import RejectedError
+from mysense.journal import Changes, Cursor, Entry, Journal, Parked
+from mysense.pipeline import Pipeline
+from mysense.plugin import Processor, Publisher
+from mysense.state import State
+from mysense.telegram import SECOND, Data, Ident, Telegram, ident_of
+from mysense.worker import Worker, backoff, log, reason
+
+BLOCK = 20
+"""Rejections in a row after which a lane waits for an operator: a systematic mistake must
+not pour a whole history into the rejected."""
+_OWN = "publisher/"
+
+
+class Item(NamedTuple):
+    """One telegram on its way out, with the number of the entry it came from."""
+
+    seq: int
+    telegram: Telegram
+
+
+class Stuck(NamedTuple):
+    """Why a lane does not go on, and the number of the first entry that has to wait."""
+
+    seq: int
+    reason: str
+    blocked: bool
+    wait: float | None = None
+
+
+class PublishWorker(Worker):
+    """Fetch, process, publish, ack. One failing lane is parked and holds up no other."""
+
+    plugin: Publisher
+
+    def __init__(
+        self,
+        section: str,
+        plugin: Publisher,
+        stop: threading.Event,
+        clock: Clock,
+        journal: Journal,
+        cursor: Cursor,
+        steps: Sequence[tuple[str, Processor]] = (),
+        private: Iterable[str] = (),
+    ) -> None:
+        super().__init__(section, plugin, stop, clock)
+        self.draining = threading.Event()
+        self.retry = threading.Event()
+        self.skipped = 0
+        self._journal, self.cursor = journal, cursor
+        kept = cursor.state()
+        plugin.state = State({k.removeprefix(_OWN): v for k, v in kept.items() if k.startswith(_OWN)})
+        self._pipeline = Pipeline(steps, kept)
+        self._private = tuple(private)
+        self._public: dict[Ident, Ident] = {}
+        self.lanes: dict[str, Parked] = dict(cursor.lanes)
+        self._tries: dict[str, int] = {}
+        self._due: dict[str, float] = {}
+        self._streak: dict[str, int] = {}
+        self._published = -inf
+
+    def step(self) -> None:
+        if self.retry.is_set():
+            self._retry()
+        self._catch_up()
+        if (pause := self._published + self.plugin.min_interval - self.clock.monotonic()) > 0:
+            self.clock.wait(self.stop, min(pause, 1.0))
+            return
+        # Wakes within a second to see whether to stop, and for parked lanes whose time has come.
+        entries = self.cursor.fetch(self.plugin.max_batch, 0.0 if self.draining.is_set() else 1.0)
+        if not entries:
+            if self.draining.is_set():
+                self.stop.set()
+            elif not self.lanes:
+                self.become("running")
+            return
+        items = self._items(entries)
+        free = [item for item in items if self.plugin.lane(item.telegram) not in self.lanes]
+        stuck = self._publish(free)
+        if stuck and self._pipeline.remembers:  # what was processed cannot be made again: hold everything
+            raise OSError("; ".join(s.reason for s in stuck.values()))
+        self._park(items, stuck)
+        self._commit(entries[-1].seq)
+        if not self.lanes:
+            self.well(len(entries))
+
+    def _items(self, entries: Iterable[Entry]) -> list[Item]:
+        """What the far end is to be given for these entries."""
+        items = [Item(seq, self._fit(out)) for seq, telegram in entries for out in self._pipeline(telegram)]
+        if self.plugin.accepts_past != inf:
+            oldest = self.clock.now() - int(self.plugin.accepts_past * SECOND)
+            late = [item for item in items if isinstance(item.telegram, Data) and item.telegram.time < oldest]
+            items = [item for item in items if item not in late] if late else items
+            self.skipped += len(late)
+        if not self.plugin.accepts_text:
+            items = [item._replace(telegram=_numbers(item.telegram)) for item in items]
+        return items
+
+    def _fit(self, telegram: Telegram) -> Telegram:
+        """The telegram without what is private."""
+        ident = ident_of(telegram)
+        public = self._public.get(ident)
+        if public is None:
+            if len(self._public) > 4096:
+                self._public.clear()
+            public = self._public[ident] = ident.public(self._private)
+        if public is ident or public == ident:
+            return telegram
+        return public if isinstance(telegram, Ident) else replace(telegram, ident=public)
+
+    def _publish(self, items: Sequence[Item]) -> dict[str, Stuck]:
+        """Deliver or set aside all items; the lanes that do not go on. Raises OSError for all."""
+        if not items:
+            return {}
+        self._published = self.clock.monotonic()
+        lane = self.plugin.lane
+        try:
+            failures = self.plugin.publish([item.telegram for item in items]) or {}
+        except RejectedError as refused:
+            failures = dict.fromkeys((lane(item.telegram) for item in items), refused)
+        for name in {lane(item.telegram) for item in items}.difference(failures) if self._streak else ():
+            self._streak.pop(name, None)
+        stuck = {}
+        for name, error in failures.items():
+            mine = [item for item in items if lane(item.telegram) == name]
+            if left := self._work_off(name, mine, error):
+                stuck[name] = left
+        return stuck
+
+    def _work_off(self, lane: str, items: Sequence[Item], error: Exception | None) -> Stuck | None:
+        """Halve the items of a lane until those that are not wanted stand alone."""
+        if error is None:
+            self._streak.pop(lane, None)
+            return None
+        if not isinstance(error, RejectedError):
+            return Stuck(items[0].seq, reason(error), False, getattr(error, "wait", None))
+        if len(items) == 1:
+            return self._set_aside(lane, items[0], error)
+        middle = len(items) // 2
+        for half in (items[:middle], items[middle:]):
+            if left := self._work_off(lane, half, self._attempt(lane, half)):
+                return left
+        return None
+
+    def _attempt(self, lane: str, items: Sequence[Item]) -> Exception | None:
+        try:
+            return (self.plugin.publish([item.telegram for item in items]) or {}).get(lane)
+        except (OSError, RejectedError) as error:
+            return error
+
+    def _set_aside(self, lane: str, item: Item, error: RejectedError) -> Stuck | None:
+        self.cursor.reject(item.seq, str(error), item.telegram)
+        count = self._streak[lane] = self._streak.get(lane, 0) + 1
+        if count == 1:  # told once; the rest is counted
+            log.warning("%s: telegram %d set aside: %s", self.section, item.seq, error)
+        if count < BLOCK:
+            return None
+        text = f"{count} telegrams in a row were refused ({error}); see 'mysense journal rejected', mend, then 'retry'"
+        return Stuck(item.seq + 1, text, True)
+
+    def _park(self, items: Sequence[Item], stuck: Mapping[str, Stuck]) -> None:
+        """Leave the lanes that do not go on behind, and note which nodes they have."""
+        if not (stuck or self.lanes):
+            return
+        for name, left in stuck.items():
+            self.lanes[name] = Parked(left.seq, frozenset(), left.reason, left.blocked)
+            self._postpone(name, left)
+        nodes: dict[str, set[str]] = {}
+        for item in items:
+            nodes.setdefault(self.plugin.lane(item.telegram), set()).add(ident_of(item.telegram).node)
+        for name in nodes.keys() & self.lanes.keys():
+            self.lanes[name] = replace(self.lanes[name], nodes=self.lanes[name].nodes | nodes[name])
+
+    def _postpone(self, lane: str, left: Stuck) -> None:
+        tries = self._tries[lane] = self._tries.get(lane, 0) + 1
+        self._due[lane] = self.clock.monotonic() + backoff(tries, left.wait)
+        self._tell()
+
+    def _tell(self) -> None:
+        worst = max(self.lanes.values(), key=lambda parked: parked.blocked)
+        more = f" (and {len(self.lanes) - 1} more)" if len(self.lanes) > 1 else ""
+        self.become("blocked" if worst.blocked else "waiting", worst.reason + more)
+
+    def _catch_up(self) -> None:
+        """Try the parked lanes whose time has come, a batch each."""
+        for name in list(self.lanes):
+            if not self.lanes[name].blocked and self._due.get(name, 0.0) <= self.clock.monotonic():
+                self._catch_up_with(name)
+
+    def _catch_up_with(self, name: str) -> None:
+        entries = self.cursor.fetch_parked(name, self.plugin.max_batch)
+        items = [item for item in self._items(entries) if self.plugin.lane(item.telegram) == name]
+        if items and (left := self._work_off(name, items, self._attempt(name, items))):
+            self.lanes[name] = replace(self.lanes[name], seq=left.seq, reason=left.reason, blocked=left.blocked)
+            self._postpone(name, left)
+        elif entries and entries[-1].seq < self.cursor.seq:
+            self.lanes[name] = replace(self.lanes[name], seq=entries[-1].seq + 1)
+            self._tries.pop(name, None)
+            self.status.count += len(items)
+        else:
+            del self.lanes[name]
+            self._tries.pop(name, None)
+            self._due.pop(name, None)
+            log.info("%s: %s has caught up", self.section, name or "it")
+            if self.lanes:
+                self._tell()
+            else:
+                self.well(len(items))
+        self._commit(self.cursor.seq)
+
+    def _commit(self, seq: int) -> None:
+        changes: dict[str, str | None] = {_OWN + k: v for k, v in self.plugin.state.take_changes().items()}
+        state: Changes = changes | self._pipeline.take_changes()
+        self.cursor.ack(seq, self.lanes, state)
+
+    def _retry(self) -> None:
+        """Send again what was set aside, and let blocked lanes go on."""
+        self.retry.clear()
+        self.lanes = {name: replace(parked, blocked=False) for name, parked in self.lanes.items()}
+        self._streak.clear()
+        self._due.clear()
+        for kept in self._journal.rejected(self.section):
+            if self._attempt(self.plugin.lane(kept.telegram), [Item(kept.seq, kept.telegram)]) is None:
+                self._journal.drop_rejected([kept.number])
+
+
+def _numbers(telegram: Telegram) -> Telegram:
+    if not isinstance(telegram, Data):
+        return telegram
+    return replace(telegram, values={k: v for k, v in telegram.values.items() if not isinstance(v, str)})

@@ -1,0 +1,155 @@
+"""Run one plugin by hand: ``python -m mysense.channels.influxdb publish --hostname …``.
+
+The flags of a tryout are the options of the plugin's section in MySense.conf.
+"""
+
+import sys
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from mysense import config, examples, options, registry, wire
+from mysense.clock import Clock
+from mysense.errors import ConfigError, RejectedError
+from mysense.plugin import Plugin, Publisher, Sensor, Subscriber
+from mysense.telegram import Data, Ident, Telegram, clean, ident_of
+from mysense.worker import reason
+
+VERBS = {"publisher": "publish", "subscriber": "subscribe", "sensor": "read"}
+
+
+def command(kind: str, name: str) -> click.Command:
+    """The command that tries plugin *name*, its flags made of the class's options."""
+    plugin = registry.find(kind, name)
+    params: list[click.Parameter] = [_flag(o) for o in options.declared(plugin).values() if not o.secret]
+    params.append(click.Option(["-c", "--config"], type=Path, help="Take the options from this MySense.conf first."))
+    run: Any
+    if kind == "publisher":
+        params.append(
+            click.Option(["--private"], help="Private items of the ident to send all the same: street, extern_ip, …")
+        )
+        params.append(click.Argument(["file"], required=False, type=click.File("rb")))
+        run = _publish
+    else:
+        params.append(click.Option(["-n", "--count"], type=int, help="Stop after so many."))
+        run = _read if kind == "sensor" else _subscribe
+
+    def callback(config: Path | None, **given: Any) -> None:
+        extra = {key: given.pop(key) for key in ("file", "private", "count") if key in given}
+        texts = {key: text for key, text in given.items() if text is not None}
+        end = _make(kind, name, plugin, config, texts)
+        try:
+            run(name, end, **extra)
+        except (OSError, ImportError, RejectedError) as error:
+            raise click.ClickException(f"{name}: {reason(error)}") from None
+
+    return click.Command(VERBS[kind], params=params, callback=callback, help=_help(plugin))
+
+
+def _flag(o: options.Option) -> click.Option:
+    text = o.help + (f" [{o.shown}]" if o.shown else "")
+    return click.Option([f"--{o.name}", o.name], help=text, metavar="|".join(o.choices) or "TEXT")
+
+
+def _help(plugin: type[Plugin]) -> str:
+    return f"{(plugin.__doc__ or '').strip()}\n\nThe flags are the options of its section in MySense.conf."
+
+
+def _make(kind: str, name: str, plugin: type[Plugin], path: Path | None, texts: dict[str, str]) -> Plugin:
+    """The plugin with the options of its section, if a file is given, and of the flags."""
+    try:
+        return config.single(kind, name, plugin, texts, path)
+    except ConfigError as error:
+        raise click.UsageError("\n".join(error.problems)) from None
+
+
+def _publish(name: str, publisher: Publisher, file: IO[bytes] | None, private: str | None) -> None:
+    keep = tuple(part.strip() for part in (private or "").split(","))
+    if file:
+        try:
+            telegrams: Iterable[Telegram] = list(wire.decode(file))
+        except ValueError as error:
+            raise click.ClickException(f"{file.name}, {error}") from None
+    else:  # the examples are nobody's: they show the address that the document shows
+        telegrams, keep = examples.telegrams(), keep if private is not None else ("extern_ip",)
+    batch = [_public(telegram, keep) for telegram in telegrams]
+    with publisher:
+        for begin in range(0, len(batch), publisher.max_batch):
+            for lane, failure in (publisher.publish(batch[begin : begin + publisher.max_batch]) or {}).items():
+                raise click.ClickException(f"{name}: {lane}: {reason(failure)}")
+    lanes = sorted({publisher.lane(telegram) for telegram in batch} - {""})
+    where = f" to {', '.join(lanes)}" if lanes else ""
+    click.echo(f"{name}: published {_counted(batch)}{where}", err=True)
+
+
+def _public(telegram: Telegram, keep: Sequence[str]) -> Telegram:
+    if isinstance(telegram, Ident):
+        return telegram.public(keep)
+    public = telegram.ident.public(keep)
+    return Data(public, telegram.time, telegram.values) if isinstance(telegram, Data) else telegram
+
+
+def _counted(batch: Sequence[Telegram]) -> str:
+    data = sum(isinstance(telegram, Data) for telegram in batch)
+    nodes = len({ident_of(telegram).node for telegram in batch})
+    return f"{data} data telegram{'s' * (data != 1)} of {nodes} node{'s' * (nodes != 1)}"
+
+
+def _read(name: str, sensor: Sensor, count: int | None) -> None:
+    clock, ident = Clock(), Ident("tryout", name)
+
+    def read() -> Sequence[Telegram]:
+        values = clean(sensor.read() or {})
+        return [Data(ident, clock.now(), values)] if values else []
+
+    with sensor:
+        _follow(read, count, sensor.interval)
+
+
+def _subscribe(name: str, subscriber: Subscriber, count: int | None) -> None:
+    def receive() -> Sequence[Telegram]:
+        telegrams = subscriber.receive()
+        subscriber.confirm()
+        return telegrams
+
+    with subscriber:
+        _follow(receive, count, 0.0)
+
+
+def _follow(receive: Callable[[], Sequence[Telegram]], count: int | None, pause: float) -> None:
+    """Show telegrams as they come, until there were enough or ctrl-C."""
+    never, seen = threading.Event(), 0
+    try:
+        while True:
+            for telegram in receive():
+                click.echo(wire.encode(telegram))
+                seen += 1
+                if seen == count:
+                    return
+            never.wait(pause)
+    except KeyboardInterrupt:
+        pass
+
+
+def channel(name: str) -> None:
+    """``python -m mysense.channels.<name> publish|subscribe …``"""
+    group = click.Group(help=f"Try the channel {name} by hand.")
+    for kind in ("publisher", "subscriber"):
+        if name in registry.names(kind):
+            group.add_command(command(kind, name))
+    _main(group, f"python -m mysense.channels.{name}")
+
+
+def sensor(name: str) -> None:
+    """``python -m mysense.sensors.<name> …``"""
+    _main(command("sensor", name), f"python -m mysense.sensors.{name}")
+
+
+def _main(command: click.Command, program: str) -> None:
+    try:
+        command.main(prog_name=program)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,175 @@
+"""One plugin's life in one thread: open, work, close, and what to do after trouble.
+
+This is the only place where anything is tried again.
+"""
+
+import logging
+import random
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from mysense.clock import Clock
+from mysense.errors import ConfigError
+from mysense.journal import Journal
+from mysense.pipeline import Pipeline
+from mysense.plugin import Plugin, Sensor, Subscriber
+from mysense.telegram import Value
+
+PATIENCE = 60.0
+"""The most seconds between two attempts, unless the far end asks for more."""
+BUG = 300.0
+"""Seconds between two attempts after an error that nobody foresaw."""
+
+log = logging.getLogger("mysense")
+
+
+@dataclass
+class WorkerStatus:
+    """How a worker is: *state* is one of starting, running, waiting, stuck, failed, stopped."""
+
+    section: str
+    state: str = "starting"
+    message: str = ""
+    since: int = 0
+    last: int | None = None
+    count: int = 0
+
+
+class Worker:
+    """Open, step, step, …; on trouble close, wait longer each time, open again.
+
+    Run by a thread, but not a thread itself.
+    """
+
+    def __init__(self, section: str, plugin: Plugin, stop: threading.Event, clock: Clock) -> None:
+        self.section, self.plugin, self.stop, self.clock = section, plugin, stop, clock
+        self.status = WorkerStatus(section, since=clock.now())
+        self.busy_since: float | None = None
+        self._failures = 0
+
+    def step(self) -> None:
+        """Do one piece of work; come back within about a second."""
+        raise NotImplementedError
+
+    def run(self) -> None:
+        """Work until told to stop, or until only a person can help."""
+        while not self.stop.is_set():
+            try:
+                with self.plugin:
+                    while not self.stop.is_set():
+                        self.step()
+            except (ImportError, ConfigError) as error:  # waiting does not install a library
+                self.become("failed", str(error))
+                return
+            except OSError as error:
+                self._wait_after(error)
+            except Exception as error:
+                log.exception("%s: a bug; please report it", self.section)
+                self.become("waiting", f"{type(error).__name__}: {error}", logging.DEBUG)
+                self.clock.wait(self.stop, BUG)
+        self.become("stopped")
+
+    def well(self, count: int = 1) -> None:
+        """Something was done: say so, and forget earlier failures."""
+        self._failures = 0
+        self.status.count += count
+        self.status.last = self.clock.now()
+        self.become("running")
+
+    def become(self, state: str, message: str = "", level: int | None = None) -> None:
+        """Take on a state, and log it if it is another one."""
+        if (state, message) == (self.status.state, self.status.message):
+            return
+        self.status.state, self.status.message, self.status.since = state, message, self.clock.now()
+        if level is None:
+            level = logging.WARNING if message else logging.INFO
+        log.log(level, "%s: %s", self.section, f"{state}: {message}" if message else state)
+
+    def _wait_after(self, error: OSError) -> None:
+        self._failures += 1
+        self.become("waiting", reason(error))
+        self.clock.wait(self.stop, backoff(self._failures, getattr(error, "wait", None)))
+
+
+def backoff(failures: int, asked: float | None = None) -> float:
+    """Seconds to wait after so many failures in a row: doubling, and never in step with others."""
+    if asked is not None:
+        return min(max(asked, 0.1), 3600.0)
+    return min(PATIENCE, 2.0 ** min(failures - 1, 16)) * random.uniform(0.8, 1.2)
+
+
+def reason(error: BaseException) -> str:
+    """An exception in one line for a person."""
+    text = " ".join((error.strerror if isinstance(error, OSError) and error.strerror else str(error)).split())
+    if isinstance(error, OSError) and error.filename and str(error.filename) not in text:
+        text = f"{error.filename}: {text}"
+    return text or type(error).__name__
+
+
+class SensorWorker(Worker):
+    """Reads a sensor at its interval and gives the readings to the sampler.
+
+    *names* gives the field names that are published for those that the sensor gives.
+    """
+
+    plugin: Sensor
+
+    def __init__(
+        self,
+        section: str,
+        plugin: Sensor,
+        stop: threading.Event,
+        clock: Clock,
+        names: Callable[[], Mapping[str, str]],
+        give: Callable[[str, Mapping[str, Value | None]], None],
+    ) -> None:
+        super().__init__(section, plugin, stop, clock)
+        self._names, self._give = names, give
+
+    def step(self) -> None:
+        begun = self.busy_since = self.clock.monotonic()
+        try:
+            reading = self.plugin.read()
+        finally:
+            self.busy_since = None
+        if reading:
+            names = self._names()
+            self._give(self.section, {names.get(name, name): value for name, value in reading.items()})
+            self.well()
+        took = self.clock.monotonic() - begun
+        # A sensor that blocks for its reading sets the pace itself; one that does not must not spin.
+        pause = self.plugin.interval - took if self.plugin.interval or reading or took > 0.01 else 0.1
+        if pause > 0:
+            self.clock.wait(self.stop, pause)
+
+
+class SubscribeWorker(Worker):
+    """Takes telegrams in: journal first, confirmation to the source after."""
+
+    plugin: Subscriber
+
+    def __init__(
+        self,
+        section: str,
+        plugin: Subscriber,
+        stop: threading.Event,
+        clock: Clock,
+        journal: Journal,
+        pipeline: Pipeline,
+    ) -> None:
+        super().__init__(section, plugin, stop, clock)
+        self._journal, self._pipeline = journal, pipeline
+        self._position = plugin.position = journal.position(section)
+
+    def step(self) -> None:
+        telegrams = self.plugin.receive()
+        if telegrams or self.plugin.position != self._position:
+            outputs = [out for telegram in telegrams for out in self._pipeline(telegram)]
+            self._journal.append(outputs, self.section, self.plugin.position, self._pipeline.take_changes())
+            self._position = self.plugin.position
+            self.plugin.confirm()
+        if telegrams:
+            self.well(len(telegrams))
+        else:
+            self.become("running")
