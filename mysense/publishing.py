@@ -85,7 +85,8 @@ class PublishWorker(Worker):
                 self.become("running")
             return
         items = self._items(entries)
-        free = [item for item in items if self.plugin.lane(item.telegram) not in self.lanes]
+        lane = self.plugin.lane
+        free = [item for item in items if lane(item.telegram) not in self.lanes] if self.lanes else items
         stuck = self._publish(free)
         if stuck and self._pipeline.remembers:  # what was processed cannot be made again: hold everything
             raise OSError("; ".join(s.reason for s in stuck.values()))

@@ -123,9 +123,15 @@ def decode_classic(text: str | bytes) -> list[Data]:
 
 def _loads(line: str | bytes) -> Any:
     try:
-        return json.loads(line, parse_float=_float)
+        value = json.loads(line, parse_float=_float)
     except RecursionError:
         raise ValueError("too deeply nested") from None
+    if (b"\\ud" if isinstance(line, bytes) else "\\ud") in line.lower():  # type: ignore[operator]
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:  # half a surrogate pair: nothing could store it
+            raise ValueError("not Unicode text") from None
+    return value
 
 
 class _Exact(float):
