@@ -45,7 +45,7 @@ class Hanging(Counter):
 
     def read(self):
         self.done.wait(20)
-        return None
+        return
 
 
 class Collector(Publisher):

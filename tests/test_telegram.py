@@ -37,7 +37,7 @@ def test_an_ident_cannot_be_changed_from_outside():
 
 
 def test_private_items_are_left_out_unless_named():
-    ident = Ident("Demo", "1", meta={name: "secret" for name in PRIVATE} | {"description": "roof"}, since=3)
+    ident = Ident("Demo", "1", meta=dict.fromkeys(PRIVATE, "secret") | {"description": "roof"}, since=3)
 
     assert ident.public().meta == {"description": "roof"}
     assert ident.public(["street"]).meta == {"description": "roof", "street": "secret"}

@@ -100,8 +100,8 @@ def test_a_line_that_is_no_telegram_is_named(line, said):
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.text() | st.integers(),
                     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20))  # fmt: skip
 def test_whatever_comes_in_is_a_telegram_or_a_valueerror(value):
-    for message in (value, {"metadata": value, "data": value}, {"ident": value},
-                    {"project": "a", "serial": "b", "data": value}, {"project": "a", "serial": "b", "note": value}):  # fmt: skip
+    node = {"project": "a", "serial": "b"}
+    for message in (value, {"metadata": value, "data": value}, {"ident": value}, node | {"data": value, "note": value}):
         try:
             telegrams = list(wire.decode([json.dumps(message)]))
         except ValueError:
