@@ -56,7 +56,9 @@ class Worker:
         """Work until told to stop, or until only a person can help."""
         while not self.stop.is_set():
             try:
+                self.busy_since = self.clock.monotonic()
                 with self.plugin:
+                    self.busy_since = None
                     while not self.stop.is_set():
                         self.step()
             except (ImportError, ConfigError) as error:  # waiting does not install a library
@@ -65,9 +67,13 @@ class Worker:
             except OSError as error:
                 self._wait_after(error)
             except Exception as error:
-                log.exception("%s: a bug; please report it", self.section)
-                self.become("waiting", f"{type(error).__name__}: {error}", logging.DEBUG)
+                text = f"{type(error).__name__}: {reason(error)}"
+                if text != self.status.message:
+                    log.exception("%s: a bug in mysense or in a plugin; please report it", self.section)
+                self.become("waiting", text, logging.DEBUG)
                 self.clock.wait(self.stop, BUG)
+            finally:
+                self.busy_since = None
         self.become("stopped")
 
     def well(self, count: int = 1) -> None:

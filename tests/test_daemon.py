@@ -259,3 +259,21 @@ def test_a_path_too_long_for_a_socket_is_none_for_us(tmp_path):
     listener.close()
 
     assert answer == {"heard": "x"}
+
+
+class Buggy(Counter):
+    """Has a bug."""
+
+    def read(self):
+        raise ZeroDivisionError("oops")
+
+
+def test_a_bug_in_a_plugin_is_told_once_with_its_traceback_and_stops_nobody_else(run, caplog):
+    far = Collector()
+    kit = run(("sensor:counter", Counter()), ("sensor:buggy", Buggy()), ("publisher:far", far))
+    kit.pass_time(lambda: kit.clock.monotonic() > 3000, step=60.0)
+
+    assert len([r for r in caplog.records if r.exc_info]) == 1
+    assert far.data()
+    [status] = [w for w in kit.daemon.status()["workers"] if w["section"] == "sensor:buggy"]
+    assert "ZeroDivisionError" in status["message"]
