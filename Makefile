@@ -25,7 +25,7 @@ run: ## start the daemon with MySense.conf, here and now
 
 test: check ## set everything up, servers included, then all checks and all tests
 	@sh scripts/servers $(SERVERS)
-	$(BIN)/python -m pytest -n auto $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
 
 check: ## format, lint and types
 	$(SETUP) test

@@ -124,8 +124,13 @@ def test_nobody_sleeps_where_an_event_could_wake_him(module):
 
 @pytest.mark.parametrize(
     "text",
-    ["from mysense.cli import main", "import mysense.daemon", "def f():\n    from mysense import daemon", "if x:\n    import mysense.cli.run"],
-)  # fmt: skip
+    [
+        "from mysense.cli import main",
+        "import mysense.daemon",
+        "def f():\n    from mysense import daemon",
+        "if x:\n    import mysense.cli.run",
+    ],
+)
 def test_an_upward_import_is_seen_wherever_it_stands(text):
     [name] = imported(ast.parse(text))
 
