@@ -20,7 +20,7 @@ LAYERS = """
     settings
     plugin  journal
     control  fields  options  wire
-    clock  errors  extras  state  telegram
+    clock  errors  extras  state  telegram  units
 """
 """A module may import from the lines below its own, and from its own package where that is named with a star."""
 
