@@ -42,8 +42,17 @@ def layer(module):
 
 
 def imported(tree):
-    """The modules of ours that any statement of a file imports, in functions too."""
-    for node in ast.walk(tree):
+    """The modules of ours that any statement of a file imports, in functions too.
+
+    Not those of ``if __name__ == "__main__"``: that is a program, which nobody imports.
+    """
+    main = {
+        inner
+        for node in ast.iter_child_nodes(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "__name__ == '__main__'"
+        for inner in ast.walk(node)
+    }
+    for node in set(ast.walk(tree)) - main:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.split(".")[0] == "mysense")
         elif isinstance(node, ast.ImportFrom):
