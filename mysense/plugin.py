@@ -22,7 +22,7 @@ from math import inf
 from typing import Any, ClassVar, Self, dataclass_transform
 
 from mysense.options import option as option
-from mysense.options import seconds
+from mysense.options import seconds as seconds
 from mysense.state import State
 from mysense.telegram import Data, Field, Telegram, Value
 

@@ -18,6 +18,13 @@ def state_folder() -> Path:
     return Path(home) / "mysense"
 
 
+def one_line(text: str) -> str:
+    """*text*, or ValueError where it goes on in a second line."""
+    if "\n" in text:
+        raise ValueError("must stand on one line")
+    return text
+
+
 def cpu_serial() -> str:
     """The serial number of this Raspberry Pi, without leading zeros; else one made of the host's name."""
     try:
@@ -37,22 +44,24 @@ class Identity:
 
     project: str = option("Demo", "name of the project the kit belongs to", parse=check_name)
     serial: str = option("", "serial number of the kit; empty: that of the Pi's CPU", parse=check_name)
-    label: str = option("", "a short name for people")
+    label: str = option("", "a short name for people", parse=one_line)
     geolocation: Location | None = option(
         None, "where it stands: lat,lon,alt in degrees and metres", parse=Location.parse
     )
-    description: str = option("", "a few words about the kit")
+    description: str = option("", "a few words about the kit", parse=one_line)
     street: str = option("", "address; private, leaves the node only where a publisher's 'private' names it")
     housenr: str = option("", "private, as street")
     pcode: str = option("", "private, as street")
     village: str = option("", "private, as street")
     municipality: str = option("", "private, as street")
     province: str = option("", "private, as street")
+    extra: dict[str, Item] = field(default_factory=dict)
+    """Items of one's own: section [meta]."""
 
     def ident(self) -> Ident:
         """The ident of this node, without the fields that its sensors bring."""
         names = ("description", "street", "housenr", "pcode", "village", "municipality", "province")
-        meta: dict[str, Item] = {name: text for name in names if (text := getattr(self, name))}
+        meta: dict[str, Item] = {name: text for name in names if (text := getattr(self, name))} | self.extra
         return Ident(self.project, self.serial or cpu_serial(), self.label, self.geolocation, meta=meta)
 
 

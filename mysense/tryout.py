@@ -11,7 +11,8 @@ from typing import IO, Any
 
 import click
 
-from mysense import config, examples, options, registry, wire
+from mysense import config as conf
+from mysense import examples, options, registry, wire
 from mysense.clock import Clock
 from mysense.errors import ConfigError, RejectedError
 from mysense.plugin import Plugin, Publisher, Sensor, Subscriber
@@ -40,7 +41,7 @@ def command(kind: str, name: str) -> click.Command:
     def callback(config: Path | None, **given: Any) -> None:
         extra = {key: given.pop(key) for key in ("file", "private", "count") if key in given}
         texts = {key: text for key, text in given.items() if text is not None}
-        end = _make(kind, name, plugin, config, texts)
+        end = _make(kind, name, config, texts)
         try:
             run(name, end, **extra)
         except (OSError, ImportError, RejectedError) as error:
@@ -58,10 +59,10 @@ def _help(plugin: type[Plugin]) -> str:
     return f"{(plugin.__doc__ or '').strip()}\n\nThe flags are the options of its section in MySense.conf."
 
 
-def _make(kind: str, name: str, plugin: type[Plugin], path: Path | None, texts: dict[str, str]) -> Plugin:
+def _make(kind: str, name: str, path: Path | None, texts: dict[str, str]) -> Any:
     """The plugin with the options of its section, if a file is given, and of the flags."""
     try:
-        return config.single(kind, name, plugin, texts, path)
+        return conf.single(kind, name, texts, path)
     except ConfigError as error:
         raise click.UsageError("\n".join(error.problems)) from None
 

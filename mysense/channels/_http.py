@@ -1,0 +1,134 @@
+"""One keep-alive HTTP connection, its failures told in the daemon's terms."""
+
+import http.client
+import ssl
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from mysense.errors import UnavailableError
+
+LONGEST = 65536
+"""Bytes of an answer that are read; no answer to a write is longer."""
+
+
+class Answer(NamedTuple):
+    """What came back: header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+
+class Connection:
+    """Requests one after the other over one connection, opened when first needed.
+
+    ``send`` and ``receive`` are apart, so that the next request can be prepared while the
+    server works on this one. Raises OSError when the server is not there; a connection
+    that the server closed while it was idle is opened again, once.
+    """
+
+    def __init__(self, host: str, port: int, *, tls: ssl.SSLContext | None = None, timeout: float = 10.0) -> None:
+        self._host, self._port, self._tls, self._timeout = host, port, tls, timeout
+        self._client: http.client.HTTPConnection | None = None
+        self._used = False
+        self._last: tuple[str, str, bytes | None, Mapping[str, str]] | None = None
+
+    def send(self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> None:
+        """Send a request."""
+        self._last = method, path, body, headers or {}
+        try:
+            self._send()
+        except (http.client.HTTPException, OSError) as error:
+            self._again(error)
+
+    def receive(self) -> Answer:
+        """The answer to the request sent last."""
+        try:
+            return self._receive()
+        except (http.client.HTTPException, OSError) as error:
+            self._again(error)
+        try:
+            return self._receive()
+        except http.client.HTTPException as error:
+            self.close()
+            raise UnavailableError(f"{self._place}: {error or type(error).__name__}") from error
+
+    def request(
+        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Send a request and wait for its answer."""
+        self.send(method, path, body, headers)
+        return self.receive()
+
+    def close(self) -> None:
+        """Close the connection; the next request opens another one."""
+        client, self._client = self._client, None
+        if client:
+            client.close()
+
+    @property
+    def _place(self) -> str:
+        return f"{'https' if self._tls else 'http'}://{self._host}:{self._port}"
+
+    def _send(self) -> None:
+        assert self._last
+        if self._client is None:
+            if self._tls:
+                self._client = http.client.HTTPSConnection(
+                    self._host, self._port, timeout=self._timeout, context=self._tls
+                )
+            else:
+                self._client = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
+            self._used = False
+        method, path, body, headers = self._last
+        self._client.request(method, path, body, dict(headers))
+
+    def _receive(self) -> Answer:
+        assert self._client
+        response = self._client.getresponse()
+        text = response.read(LONGEST).decode(errors="replace")
+        response.read()
+        self._used = True
+        return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, text)
+
+    def _again(self, error: Exception) -> None:
+        """Once more if the server had only closed an idle connection; else say what went wrong."""
+        idle = self._used and isinstance(error, http.client.RemoteDisconnected | ConnectionError)
+        self.close()
+        if not idle:
+            if isinstance(error, TimeoutError):
+                raise UnavailableError(f"{self._place}: no answer within {self._timeout:g} s") from error
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise UnavailableError(f"{self._place}: {reason}") from error
+        try:
+            self._send()
+        except (http.client.HTTPException, OSError) as second:
+            self._used = False
+            self._again(second)
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that the server asks to stay away: a number or a date (RFC 9110, 10.2.3)."""
+    said = headers.get("retry-after", "").strip()
+    if not said:
+        return None
+    if said.isdigit():
+        return float(said)
+    try:
+        return max(0.0, (parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return None
+
+
+def tls_context(verify: bool, ca_file: Path | None, cert_file: Path | None, key_file: Path | None) -> ssl.SSLContext:
+    """How to speak https: with a CA of one's own, a client certificate, or without looking at all."""
+    context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if cert_file:
+        context.load_cert_chain(cert_file, key_file)
+    return context

@@ -1,0 +1,157 @@
+"""Telegrams as line protocol (https://docs.influxdata.com/influxdb/v1/write_protocols/line_protocol_reference/).
+
+Measurement ``data`` has the tags label, geolocation and new and a field for each value;
+``info`` the tag label and the items of an ident; ``station`` the tags label and kind of a
+note. Numbers are always floats and text is always text: a field that changes its type is
+refused by the server for ever.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from mysense import wire
+from mysense.errors import RejectedError
+from mysense.telegram import SECOND, Data, Field, Ident, Note, Value
+
+STEPS = {"s": SECOND, "ms": 1_000_000, "u": 1000, "ns": 1}
+"""The precisions of a request, and how many nanoseconds each is."""
+
+_IN_TAGS = str.maketrans({",": r"\,", "=": r"\=", " ": r"\ "})
+_IN_TEXT = str.maketrans({'"': r"\"", "\\": r"\\"})
+
+Point = tuple[str, int]
+"""A line without its time, and the time (ns)."""
+
+
+def tag(text: str) -> str:
+    """*text* as a tag value or a key.
+
+    A line break cannot be written (RejectedError), and a backslash at the end would
+    swallow the sign behind it: it is left out.
+    """
+    if "\n" in text or "\r" in text:
+        raise RejectedError(f"{text!r} has a line break: InfluxDB has no way to write that in a name")
+    return text.rstrip("\\").translate(_IN_TAGS)
+
+
+def text(value: str) -> str:
+    """*value* as a text field."""
+    return f'"{value.translate(_IN_TEXT)}"'
+
+
+def field_value(value: Value) -> str | None:
+    """A value as a field, None for one that is not finite."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return text(value)
+    if isinstance(value, float) and value - value != 0.0:
+        return None
+    return repr(value)
+
+
+class _Keys(dict[str, str]):
+    """Field keys, escaped once each."""
+
+    def __missing__(self, name: str) -> str:
+        if not name:
+            raise RejectedError("a value without a name")
+        if len(self) > 10_000:  # names of strangers must not fill the memory
+            self.clear()
+        key = self[name] = f"{tag(name)}="
+        return key
+
+
+class Encoder:
+    """Makes points; remembers what the telegrams of a node have in common."""
+
+    def __init__(self) -> None:
+        self._keys = _Keys()
+        self._tags: dict[int, tuple[Ident, tuple[str, str]]] = {}
+
+    def data(self, data: Data, new: bool = False) -> Point | None:
+        """The point of a data telegram, or None when it holds nothing to write."""
+        values = data.values
+        if "geolocation" in values or "label" in values:
+            place, values = self._moved(data)
+            head = place[new]
+        else:
+            ident = data.ident
+            known = self._tags.get(id(ident))
+            head = (known[1] if known and known[0] is ident else self._remember(ident))[new]
+        keys, parts = self._keys, []
+        for name, value in values.items():
+            if type(value) is float:
+                if value - value == 0.0:  # finite: for infinities and NaN the difference is NaN
+                    parts.append(keys[name] + repr(value))
+            elif (other := field_value(value)) is not None:
+                parts.append(keys[name] + other)
+        return (head + ",".join(parts), data.time) if parts else None
+
+    def _remember(self, ident: Ident) -> tuple[str, str]:
+        if len(self._tags) > 4096:
+            self._tags.clear()
+        heads = _heads(ident.label, str(ident.geolocation or ""))
+        self._tags[id(ident)] = ident, heads  # with the ident itself: its id stays its own
+        return heads
+
+    def _moved(self, data: Data) -> tuple[tuple[str, str], dict[str, Value]]:
+        """A label or place among the values replaces that of the ident."""
+        values = dict(data.values)
+        label = str(values.pop("label", data.ident.label))
+        place = str(values.pop("geolocation", data.ident.geolocation or ""))
+        return _heads(label, place), values
+
+    def info(self, ident: Ident, time: int) -> Point:
+        """The point of an ident: its items as text and numbers, and the whole of it as JSON."""
+        items: dict[str, Value] = {"project": ident.project, "serial": ident.serial}
+        if ident.geolocation:
+            items["geolocation"] = str(ident.geolocation)
+        items |= {
+            k: ",".join(map(str, v)) if isinstance(v, tuple) else v for k, v in ident.meta.items() if k != "label"
+        }
+        if ident.fields:
+            items |= lists(ident.fields)
+        items["ident"] = wire.encode_ident(ident)
+        return self._point("info", {"label": ident.label}, items, time)
+
+    def note(self, note: Note) -> Point:
+        """The point of a note."""
+        tags = {"label": note.ident.label, "kind": note.kind}
+        return self._point("station", tags, {"text": note.text, **note.values}, note.time)
+
+    def _point(self, measurement: str, tags: Mapping[str, str], values: Mapping[str, Value], time: int) -> Point:
+        head = "".join(f",{key}={said}" for key, value in tags.items() if (said := tag(value)))
+        fields = (self._keys[k] + v for k, value in values.items() if (v := field_value(value)) is not None)
+        return f"{measurement}{head} {','.join(fields)}", time
+
+    def lines(self, telegrams: Iterable[Data]) -> list[str]:
+        """Data telegrams as lines, in the coarsest precision that keeps their times."""
+        points = [point for data in telegrams if (point := self.data(data))]
+        return timed(points, STEPS[precision(points)])
+
+
+def _heads(label: str, place: str) -> tuple[str, str]:
+    """What a data line begins with, for new=0 and new=1; empty tags cannot be written."""
+    first = f",label={said}" if (said := tag(label)) else ""
+    first = f",geolocation={said}{first}" if (said := tag(place)) else first
+    return f"data{first},new=0 ", f"data{first},new=1 "
+
+
+def lists(fields: Sequence[Field]) -> dict[str, str]:
+    """Fields as the three parallel lists that readers of old know, the time first."""
+    return {
+        "fields": ",".join(["time", *(f.name for f in fields)]),
+        "units": ",".join(["s", *(f.unit for f in fields)]),
+        "types": ",".join(["time", *(f.device for f in fields)]),
+    }
+
+
+def precision(points: Iterable[Point]) -> str:
+    """The coarsest precision that keeps all times exactly."""
+    times = [time for _, time in points]
+    return next(name for name, step in STEPS.items() if not any(time % step for time in times))
+
+
+def timed(points: Iterable[Point], step: int) -> list[str]:
+    """Whole lines, their times in units of *step* nanoseconds."""
+    return [f"{line} {time // step}" for line, time in points]

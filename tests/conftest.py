@@ -1,0 +1,37 @@
+"""Fixtures of all tests: real servers. A missing one fails; it never skips."""
+
+import itertools
+import os
+
+import pytest
+
+from tests.servers import Influxd
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def influxd(tmp_path_factory):
+    """A real influxd without authentication, shared; use databases of your own."""
+    with Influxd(tmp_path_factory.mktemp("influxd")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def influxd_auth(tmp_path_factory):
+    """A real influxd that wants a name and a password; root is its administrator."""
+    with Influxd(tmp_path_factory.mktemp("influxd-auth"), auth=True) as server:
+        yield server
+
+
+@pytest.fixture
+def own_influxd(tmp_path):
+    """A real influxd for one test, to stop and to start."""
+    with Influxd(tmp_path / "own-influxd") as server:
+        yield server
+
+
+@pytest.fixture
+def serial():
+    """A serial number of its own for each test, and so a database."""
+    return f"k{os.getpid()}x{next(_numbers)}"

@@ -1,0 +1,97 @@
+"""A kit as a process of its own, for tests that look at mysense from outside."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import threading
+import time
+import tty
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+def until(condition: Callable[[], Any], seconds: float = 20) -> Any:
+    """Wait until a condition holds and return what it gave; fail when it does not in time."""
+    never, end = threading.Event(), time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < end, "it did not happen in time"
+        never.wait(0.01)
+    return value
+
+
+def mysense(*args: object, code: int | None = 0, **kwargs: Any) -> subprocess.CompletedProcess[str]:
+    """Run a command of mysense to its end; *code* is the exit code it must have."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mysense", *map(str, args)], capture_output=True, text=True, timeout=60, **kwargs
+    )
+    assert code is None or done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+class Kit:
+    """A daemon with a configuration file and a journal in a folder of its own."""
+
+    def __init__(self, folder: Path, conf: str) -> None:
+        self.conf = folder / "MySense.conf"
+        self.journal = folder / "journal.db"
+        self.conf.write_text(f"{conf}\n[journal]\npath = {self.journal}\n")
+        self.log = folder / "log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *args: str) -> None:
+        """Start the daemon and wait until it answers."""
+        with self.log.open("ab") as log:
+            command = [sys.executable, "-m", "mysense", "run", "-c", str(self.conf), *args]
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        until(lambda: self.status()["pid"] == self.process.pid or self.process.poll() is not None)
+        assert self.process.poll() is None, self.log.read_text()
+
+    def stop(self) -> float:
+        """Stop it as systemd would; how many seconds it took."""
+        begun = time.monotonic()
+        self.process.terminate()
+        assert self.process.wait(20) == 0, self.log.read_text()
+        return time.monotonic() - begun
+
+    def kill(self) -> None:
+        """Kill it, if it runs."""
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait(10)
+
+    def status(self) -> dict[str, Any]:
+        """What ``mysense status`` says."""
+        return json.loads(mysense("status", "-c", self.conf, "--json", code=None).stdout)
+
+    def cursor(self, name: str) -> dict[str, Any]:
+        """Where one cursor stands."""
+        return next(c for c in self.status()["journal"]["cursors"] if c["name"] == name)
+
+    def worker(self, name: str) -> dict[str, Any]:
+        """How one worker is."""
+        return next(w for w in self.status()["workers"] if w["section"] == name)
+
+
+class Line:
+    """A serial line: a pseudo-terminal whose far end a test plays."""
+
+    def __init__(self) -> None:
+        self.master, self._slave = pty.openpty()
+        tty.setraw(self._slave)
+        self.port = os.ttyname(self._slave)
+
+    def say(self, text: bytes) -> None:
+        """Send bytes as the device would."""
+        os.write(self.master, text)
+
+    def close(self) -> None:
+        """Pull the plug."""
+        for end in (self.master, self._slave):
+            try:
+                os.close(end)
+            except OSError:
+                pass
