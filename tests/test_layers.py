@@ -16,6 +16,7 @@ LAYERS = """
     legacy  sampler  worker
     registry
     channels.*  journal.*  processors.*  sensors.*
+    channels._http  sensors._serial
     logs  pipeline
     settings
     plugin  journal

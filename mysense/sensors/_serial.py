@@ -1,0 +1,80 @@
+"""Serial ports: found anew at each open, with messages that say what to do."""
+
+import errno
+import glob
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from mysense.errors import UnavailableError
+from mysense.extras import library
+
+BY_ID = Path("/dev/serial/by-id")
+"""Where Linux names serial ports after the adapter, wherever that is plugged in."""
+_USB = re.compile(r"([0-9a-f]{4}):([0-9a-f]{4})(?::(.+))?", re.IGNORECASE)
+
+
+def find(port: str, usbid: str = "") -> str:
+    """The one serial port that is meant; UnavailableError when there is none, or more than one.
+
+    *port* is a path, a pattern of paths (``/dev/serial/by-id/*Prolific*``), a USB id
+    (``067b:2303``, or with the adapter's serial number behind it), or a URL of pyserial, which is
+    left alone. When it is empty, *usbid* is a regular expression for a name in
+    ``/dev/serial/by-id``; when both are empty, the only USB adapter is meant.
+    """
+    if "://" in port:
+        return port
+    if usb := _USB.fullmatch(port):
+        vendor, product, serial = int(usb[1], 16), int(usb[2], 16), usb[3]
+        ports = [p for p in _adapters() if (p.vid, p.pid) == (vendor, product) and serial in (None, p.serial_number)]
+        return _only((p.device for p in ports), f"with the USB id {port}")
+    if port:
+        if not glob.has_magic(port):
+            return port
+        return _only(glob.glob(port), f"like {port}")  # noqa: PTH207 (Path.glob takes no whole path)
+    if usbid:
+        names = sorted(BY_ID.iterdir()) if BY_ID.is_dir() else []
+        return _only((str(path) for path in names if re.search(usbid, path.name)), f"named like {usbid!r}")
+    return _only((p.device for p in _adapters() if p.vid is not None), "on USB")
+
+
+def _adapters() -> list[Any]:
+    return list(library("serial.tools.list_ports", "kit").comports())
+
+
+def _only(ports: Iterable[str], what: str) -> str:
+    """The only one of *ports*; several names of one device count as one."""
+    devices = {Path(port).resolve(): port for port in sorted(ports, reverse=True)}
+    if not devices:
+        raise UnavailableError(f"there is no serial port {what}: is the adapter plugged in?")
+    if len(devices) > 1:
+        raise UnavailableError(
+            f"there are several serial ports {what}: name one as 'port': {', '.join(sorted(devices.values()))}"
+        )
+    return devices.popitem()[1]
+
+
+def connect(port: str, baudrate: int, timeout: float) -> Any:
+    """Open a serial port (8 data bits, no parity, 1 stop bit) for ourselves alone.
+
+    Reading from it waits *timeout* seconds at most. Raises OSError that says what to do.
+    """
+    serial = library("serial", "kit")
+    try:
+        return serial.serial_for_url(port, baudrate, timeout=timeout, exclusive=True)
+    except ValueError as error:  # a URL that pyserial does not understand
+        raise UnavailableError(f"{port} is no serial port: {error}") from None
+    except OSError as error:
+        raise UnavailableError(_advice(port, error)) from None
+
+
+def _advice(port: str, error: OSError) -> str:
+    match error.errno:
+        case errno.ENOENT:
+            return f"there is no serial port {port}: is the adapter plugged in?"
+        case errno.EACCES | errno.EPERM:
+            return f"{port} may not be opened: add this user to the group dialout (sudo usermod -aG dialout USER)"
+        case errno.EBUSY | errno.EAGAIN:
+            return f"{port} is in use by another program"
+    return f"{port} cannot be opened: {error.strerror or error}"
