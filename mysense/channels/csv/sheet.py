@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import inf
 from pathlib import Path
 from typing import NamedTuple
@@ -42,11 +42,11 @@ class Sheet:
 
     def _recognize(self, content: bytes) -> None:
         try:
-            head, *records = self._parse(content)
+            head, *records = self._records(content)
         except csv.Error:  # somebody left a quote open: nothing of ours fits in there any more
-            head, records = [], []
-        self.columns = tuple(head)
-        self._there = set(map(tuple, records))
+            head, records = (), []
+        self.columns = head
+        self._there = set(records)
         self._newest = max(map(_unix, records), default=-inf)
 
     def takes(self, columns: Iterable[str]) -> bool:
@@ -75,12 +75,18 @@ class Sheet:
 
     def _known(self) -> set[tuple[str, ...]]:
         if self._there is None:
-            self._there = set(map(tuple, self._parse(self._path.read_bytes())))
+            self._there = set(self._records(self._path.read_bytes()))
         return self._there
 
-    def _parse(self, content: bytes) -> Iterator[list[str]]:
+    def _records(self, content: bytes) -> list[tuple[str, ...]]:
+        """What the file holds, but for a last line that a crash may have cut short."""
         text = content.decode("utf-8-sig", "backslashreplace")
-        return csv.reader(io.StringIO(text, newline=""), delimiter=self._delimiter)
+        records = [*map(tuple, csv.reader(io.StringIO(text, newline=""), delimiter=self._delimiter))]
+        if len(records) > 1:
+            last = self._line(records[-1])
+            if not content.endswith((last, last.replace(b"\r\n", b"\n"))):
+                records.pop()
+        return records
 
     def _line(self, record: Iterable[str]) -> bytes:
         out = io.StringIO(newline="")
