@@ -17,6 +17,9 @@ class _Known:
     ident: Ident | None = None
 
 
+_NONE = _Known("", None, None)
+
+
 class Announced:
     """Decides before a request is written, and remembers for good once it has been delivered.
 
@@ -29,6 +32,7 @@ class Announced:
         self._state = state
         self._known: dict[str, _Known] = {}
         self._changed: set[str] = set()
+        self._last = _NONE
 
     def ident(self, ident: Ident) -> bool:
         """Whether an ident is to be told."""
@@ -42,14 +46,16 @@ class Announced:
     def data(self, data: Data) -> tuple[bool, bool]:
         """Whether the ident of this data is to be told before it, and whether the data is new."""
         ident = data.ident
-        known = self._known.get(ident.node) or self._get(ident.node)
-        if known and known.ident is ident:
+        if ident is self._last.ident:
+            return False, data.time == self._last.first
+        known = self._last = self._known.get(ident.node) or self._get(ident.node) or _NONE
+        if known.ident is ident:
             return False, data.time == known.first
         tell = False
-        if known is None or known.digest != ident.digest:
-            if known and _older(ident, known):
+        if known.digest != ident.digest:
+            if _older(ident, known):
                 return False, False
-            known = self._known[ident.node] = _Known(ident.digest, None, ident.since)
+            known = self._last = self._known[ident.node] = _Known(ident.digest, None, ident.since)
             tell = True
         if known.first is None:
             known.first = data.time
@@ -69,6 +75,7 @@ class Announced:
         for node in self._changed.intersection(nodes):
             self._changed.discard(node)
             self._known.pop(node, None)
+        self._last = _NONE
 
     def _get(self, node: str) -> _Known | None:
         if node not in self._known and node in self._state:

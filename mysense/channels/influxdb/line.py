@@ -15,8 +15,7 @@ from mysense.telegram import SECOND, Data, Field, Ident, Note, Value
 STEPS = {"s": SECOND, "ms": 1_000_000, "u": 1000, "ns": 1}
 """The precisions of a request, and how many nanoseconds each is."""
 
-_IN_TAGS = str.maketrans({",": r"\,", "=": r"\=", " ": r"\ "})
-_IN_TEXT = str.maketrans({'"': r"\"", "\\": r"\\"})
+_SIGNS = ",= "
 
 Point = tuple[str, int]
 """A line without its time, and the time (ns)."""
@@ -30,20 +29,25 @@ def tag(text: str) -> str:
     """
     if "\n" in text or "\r" in text:
         raise RejectedError(f"{text!r} has a line break: InfluxDB has no way to write that in a name")
-    return text.rstrip("\\").translate(_IN_TAGS)
+    said = text.rstrip("\\")
+    for sign in _SIGNS:
+        if sign in said:
+            said = said.replace(sign, f"\\{sign}")
+    return said
 
 
 def text(value: str) -> str:
     """*value* as a text field."""
-    return f'"{value.translate(_IN_TEXT)}"'
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def field_value(value: Value) -> str | None:
     """A value as a field, None for one that is not finite."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
     if isinstance(value, str):
         return text(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, float) and value - value != 0.0:
         return None
     return repr(value)
@@ -78,14 +82,21 @@ class Encoder:
             ident = data.ident
             known = self._tags.get(id(ident))
             head = (known[1] if known and known[0] is ident else self._remember(ident))[new]
-        keys, parts = self._keys, []
-        for name, value in values.items():
-            if type(value) is float:
-                if value - value == 0.0:  # finite: for infinities and NaN the difference is NaN
-                    parts.append(keys[name] + repr(value))
-            elif (other := field_value(value)) is not None:
-                parts.append(keys[name] + other)
-        return (head + ",".join(parts), data.time) if parts else None
+        keys, other = self._keys, self._other
+        # Most values are finite floats; for infinities and NaN the difference is NaN.
+        parts = [
+            keys[name] + repr(value) if value.__class__ is float and value - value == 0.0 else other(name, value)
+            for name, value in values.items()
+        ]
+        try:
+            return (head + ",".join(parts), data.time) if parts else None  # type: ignore[arg-type]
+        except TypeError:  # some could not be written
+            there = [part for part in parts if part]
+            return (head + ",".join(there), data.time) if there else None
+
+    def _other(self, name: str, value: Value) -> str | None:
+        said = field_value(value)
+        return None if said is None else self._keys[name] + said
 
     def _remember(self, ident: Ident) -> tuple[str, str]:
         if len(self._tags) > 4096:

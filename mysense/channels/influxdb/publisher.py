@@ -3,7 +3,7 @@
 import gzip
 import json
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from string import Formatter
@@ -20,7 +20,7 @@ from mysense.plugin import option
 from mysense.secrets import password
 from mysense.telegram import Data, Ident, Note, Telegram, check_name, ident_of
 
-POINTS = 2500
+POINTS = 1000
 """Points of one request: more gain nothing, and the next ones are encoded while the server works."""
 
 
@@ -40,11 +40,15 @@ class _Request(NamedTuple):
     path: str
     body: bytes
 
+    def nodes(self) -> set[str]:
+        """The nodes in it."""
+        return {ident.node for ident in {ident_of(telegram) for telegram in self.telegrams}}
+
 
 class Publisher(plugin.Publisher):
     """Write telegrams to an InfluxDB 1.x server, a database for each node."""
 
-    max_batch = 10_000
+    max_batch = 5000
 
     hostname: str = option("localhost", "where the server is")
     port: int = option(8086, "and its port", least=1, most=65535)
@@ -104,7 +108,7 @@ class Publisher(plugin.Publisher):
                 self._finish(waiting, failures)
             waiting = None
             if request.database in failures:  # what came before did not go through: keep the order
-                self._announced.failed({ident_of(t).node for t in request.telegrams})
+                self._announced.failed(request.nodes())
             else:
                 self._server.send("POST", request.path, request.body, self._headers)
                 waiting = request
@@ -115,8 +119,11 @@ class Publisher(plugin.Publisher):
     def _requests(self, batch: Sequence[Telegram], failures: dict[str, Exception]) -> Iterator[_Request]:
         """The requests for a batch, database by database; each is made when it is asked for."""
         groups: dict[str, list[Telegram]] = {}
+        last, group = None, []
         for telegram in batch:
-            groups.setdefault(self.lane(telegram), []).append(telegram)
+            if (ident := ident_of(telegram)) is not last:
+                last, group = ident, groups.setdefault(self.lane(telegram), [])
+            group.append(telegram)
         size = 1 if self.legacy else POINTS  # without a time of their own, points of one request are one
         for database, telegrams in groups.items():
             for begin in range(0, len(telegrams), size):
@@ -136,7 +143,7 @@ class Publisher(plugin.Publisher):
             lines = [said for telegram in telegrams for said in self._old_lines(telegram)]
             said = {"db": database}
         else:
-            points = [point for telegram in telegrams for point in self._points(telegram)]
+            points = self._points(telegrams)
             precision = line.precision(points) if self.precision == "auto" else self.precision
             lines = line.timed(points, line.STEPS[precision])
             said = {"db": database, "precision": precision}
@@ -145,20 +152,23 @@ class Publisher(plugin.Publisher):
         body = "\n".join(lines).encode()
         return _Request(database, telegrams, f"/write?{urlencode(said)}", gzip.compress(body, 1) if self.gzip else body)
 
-    def _points(self, telegram: Telegram) -> Iterator[line.Point]:
-        match telegram:
-            case Data():
-                tell, new = self._announced.data(telegram)
-                if tell:
-                    since = telegram.ident.since
-                    yield self._encoder.info(telegram.ident, telegram.time if since is None else since)
-                if point := self._encoder.data(telegram, new):
-                    yield point
-            case Ident():
-                if telegram.since is not None and self._announced.ident(telegram):
-                    yield self._encoder.info(telegram, telegram.since)
-            case Note():
-                yield self._encoder.note(telegram)
+    def _points(self, telegrams: Iterable[Telegram]) -> list[line.Point]:
+        points: list[line.Point | None] = []
+        encode, met = self._encoder.data, self._announced.data
+        for telegram in telegrams:
+            match telegram:
+                case Data():
+                    tell, new = met(telegram)
+                    if tell:
+                        since = telegram.ident.since
+                        points.append(self._encoder.info(telegram.ident, telegram.time if since is None else since))
+                    points.append(encode(telegram, new))
+                case Ident():
+                    if telegram.since is not None and self._announced.ident(telegram):
+                        points.append(self._encoder.info(telegram, telegram.since))
+                case Note():
+                    points.append(self._encoder.note(telegram))
+        return [point for point in points if point]
 
     def _old_lines(self, telegram: Telegram) -> Iterator[str]:
         if isinstance(telegram, Data):
@@ -176,7 +186,7 @@ class Publisher(plugin.Publisher):
         if answer.status == 413 and len(request.telegrams) > 1:
             self._halve(request, failures)
             return
-        nodes = {ident_of(telegram).node for telegram in request.telegrams}
+        nodes = request.nodes()
         if error := self._verdict(request, answer):
             failures[request.database] = error
             self._announced.failed(nodes)
@@ -185,7 +195,7 @@ class Publisher(plugin.Publisher):
             self._announced.delivered(nodes)
 
     def _halve(self, request: _Request, failures: dict[str, Exception]) -> None:
-        self._announced.failed({ident_of(telegram).node for telegram in request.telegrams})
+        self._announced.failed(request.nodes())
         middle = len(request.telegrams) // 2
         for half in (request.telegrams[:middle], request.telegrams[middle:]):
             if request.database not in failures and (smaller := self._request(request.database, half)):

@@ -1,0 +1,121 @@
+"""The one thread of a process that writes the journal: what comes together is committed together."""
+
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+Work = Callable[[sqlite3.Connection], None]
+
+LAZY = 1.0
+"""Seconds that work nobody waits for may wait for the next commit to ride along with."""
+
+
+@dataclass
+class _Job:
+    work: Work
+    done: threading.Event = field(default_factory=threading.Event)
+    error: BaseException | None = None
+
+
+class Writer:
+    """Runs work in transactions; *interval* seconds are waited for company."""
+
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        interval: float,
+        before: Work,
+        lazy: Callable[[], Work | None],
+        after: Callable[[sqlite3.Connection, bool], None],
+    ) -> None:
+        self._db, self._interval = db, interval
+        self._before, self._lazy, self._after = before, lazy, after
+        self._wake = threading.Condition()
+        self._jobs: deque[_Job] = deque()
+        self._lazy_due = threading.Event()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+
+    def do(self, work: Work) -> None:
+        """Run *work* in a transaction and return when it is on disk; raises what it raises."""
+        job = _Job(work)
+        with self._wake:
+            if self._closing:
+                raise sqlite3.ProgrammingError("the journal is closed")
+            self._jobs.append(job)
+            self._wake.notify()
+        job.done.wait()
+        if job.error:
+            raise job.error
+
+    def soon(self) -> None:
+        """There is lazy work: commit it within a second."""
+        if not self._lazy_due.is_set():
+            with self._wake:
+                self._lazy_due.set()
+                self._wake.notify()
+
+    def close(self) -> None:
+        """Write what waits and end."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                self._wake.wait_for(lambda: self._jobs or self._closing or self._lazy_due.is_set())
+                if not self._closing:
+                    if not self._jobs:
+                        self._wake.wait_for(lambda: self._jobs or self._closing, LAZY)
+                    elif self._interval:
+                        self._wake.wait_for(lambda: self._closing, self._interval)
+                jobs, self._jobs = list(self._jobs), deque()
+                closing = self._closing
+                self._lazy_due.clear()
+            self._commit(jobs)
+            if closing and not self._jobs:
+                return
+
+    def _commit(self, jobs: list[_Job]) -> None:
+        lazy = self._lazy()
+        if not jobs and not lazy:
+            return
+        db, done = self._db, False
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            self._before(db)
+            for job in jobs:
+                if len(jobs) == 1 and not lazy:
+                    job.work(db)
+                else:
+                    self._apart(job)
+            if lazy:
+                lazy(db)
+            db.execute("COMMIT")
+            done = True
+        except BaseException as error:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            for job in jobs:
+                job.error = job.error or error
+        finally:
+            self._after(db, done)
+            for job in jobs:
+                job.done.set()
+
+    def _apart(self, job: _Job) -> None:
+        """One job must not spoil the others that are committed with it."""
+        self._db.execute("SAVEPOINT job")
+        try:
+            job.work(self._db)
+        except sqlite3.OperationalError:
+            raise
+        except BaseException as error:
+            self._db.execute("ROLLBACK TO job")
+            job.error = error
+        self._db.execute("RELEASE job")

@@ -1,0 +1,55 @@
+"""What is told, and where: the standard library's logging, set up once."""
+
+import logging
+import logging.handlers
+import os
+import queue
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mysense.settings import LoggingOptions
+
+log = logging.getLogger("mysense")
+
+
+@contextmanager
+def setup(options: LoggingOptions) -> Iterator[None]:
+    """Log as MySense.conf says, until the end of the ``with``.
+
+    Records go through a queue, so that a slow SD card does not hold up a sensor.
+    """
+    handler = _handler(options.file)
+    waiting: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
+    door = logging.handlers.QueueHandler(waiting)  # type: ignore[arg-type]
+    listener = logging.handlers.QueueListener(waiting, handler)  # type: ignore[arg-type]
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(options.level.upper())
+    root.addHandler(door)
+    listener.start()
+    try:
+        yield
+    finally:
+        listener.stop()
+        root.removeHandler(door)
+        root.setLevel(level)
+        handler.close()
+
+
+def _handler(file: str) -> logging.Handler:
+    handler: logging.Handler
+    if file == "syslog":
+        handler = logging.handlers.SysLogHandler("/dev/log")
+        handler.setFormatter(logging.Formatter("mysense: %(levelname)s: %(message)s"))
+        return handler
+    if file:
+        Path(file).expanduser().parent.mkdir(parents=True, exist_ok=True)
+        handler = logging.handlers.WatchedFileHandler(Path(file).expanduser(), encoding="utf-8")
+    else:
+        handler = logging.StreamHandler(sys.stderr)
+    # systemd's journal adds the time by itself
+    when = "" if not file and os.environ.get("JOURNAL_STREAM") else "%(asctime)s "
+    handler.setFormatter(logging.Formatter(f"{when}%(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+    return handler

@@ -1,0 +1,65 @@
+"""Where names and passwords come from: the environment, ${NAME}, a file; and who else can read it."""
+
+import os
+import re
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mysense.errors import ConfigError
+
+_PLACE = re.compile(r"\$\{(\w+)\}")
+_OLD = {"publisher": "pub", "subscriber": "sub"}
+_NETWORK = {"HOST": "hostname", "USER": "user", "PASS": "password"}
+
+
+def fill(text: str, env: Mapping[str, str]) -> str:
+    """*text* with each ${NAME} replaced by the environment's; KeyError for one that is not set."""
+    return _PLACE.sub(lambda match: env[match[1]], text) if "${" in text else text
+
+
+def network(kind: str, name: str, known: set[str], env: Mapping[str, str]) -> dict[str, str]:
+    """Host, user and password from the environment, under the names the original gave them.
+
+    For [publisher:influxdb] those are INFLUXPUBHOST, INFLUXPUBUSER and INFLUXPUBPASS.
+    """
+    if kind not in _OLD:
+        return {}
+    prefix = f"{name.removesuffix('db')}{_OLD[kind]}".upper()
+    return {
+        option: env[prefix + word] for word, option in _NETWORK.items() if env.get(prefix + word) and option in known
+    }
+
+
+def password(given: str, file: Path | None) -> str:
+    """The password: given, or the first line of *file*, which systemd may keep among its credentials.
+
+    Raises ConfigError when the file cannot be read.
+    """
+    if given or file is None:
+        return given
+    places = [file]
+    if (folder := os.environ.get("CREDENTIALS_DIRECTORY")) and not file.is_absolute():
+        places.insert(0, Path(folder, file))
+    for place in places:
+        try:
+            return place.read_text(encoding="utf-8").partition("\n")[0].strip()
+        except FileNotFoundError:
+            continue
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+            raise ConfigError(f"password_file {place}: {reason}") from None
+    raise ConfigError(f"password_file {file}: there is no such file")
+
+
+def readable(plugin: Any, section: str) -> list[str]:
+    """A sentence about a password file that others can read."""
+    file = getattr(plugin, "password_file", None)
+    try:
+        mode = file.stat().st_mode if isinstance(file, Path) else 0
+    except OSError:
+        return []
+    if mode & (stat.S_IRGRP | stat.S_IROTH):
+        return [f"[{section}] password_file {file} can be read by others: chmod 600 {file}"]
+    return []
