@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import click
 
@@ -32,7 +32,11 @@ def command(kind: str, name: str) -> click.Command:
         params.append(
             click.Option(["--private"], help="Private items of the ident to send all the same: street, extern_ip, …")
         )
-        params.append(click.Argument(["file"], required=False, type=click.File("rb")))
+        params.append(
+            click.Argument(
+                ["file"], required=False, type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
+            )
+        )
         run = _publish
     else:
         params.append(click.Option(["-n", "--count"], type=int, help="Stop after so many."))
@@ -67,13 +71,14 @@ def _make(kind: str, name: str, path: Path | None, texts: dict[str, str]) -> Any
         raise click.UsageError("\n".join(error.problems)) from None
 
 
-def _publish(name: str, publisher: Publisher, file: IO[bytes] | None, private: str | None) -> None:
+def _publish(name: str, publisher: Publisher, file: Path | None, private: str | None) -> None:
     keep = tuple(part.strip() for part in (private or "").split(","))
     if file:
         try:
-            telegrams: Iterable[Telegram] = list(wire.decode(file))
+            with click.open_file(str(file), "rb") as lines:
+                telegrams: Iterable[Telegram] = list(wire.decode(lines))
         except ValueError as error:
-            raise click.ClickException(f"{file.name}, {error}") from None
+            raise click.ClickException(f"{file}, {error}") from None
     else:  # the examples are nobody's: they show the address that the document shows
         telegrams, keep = examples.telegrams(), keep if private is not None else ("extern_ip",)
     batch = [_public(telegram, keep) for telegram in telegrams]

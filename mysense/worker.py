@@ -6,6 +6,7 @@ This is the only place where anything is tried again.
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -134,7 +135,8 @@ class SensorWorker(Worker):
         self._names, self._give = names, give
 
     def step(self) -> None:
-        begun = self.busy_since = self.clock.monotonic()
+        begun, really = self.clock.monotonic(), time.monotonic()
+        self.busy_since = begun
         try:
             reading = self.plugin.read()
         finally:
@@ -143,11 +145,11 @@ class SensorWorker(Worker):
             names = self._names()
             self._give(self.section, {names.get(name, name): value for name, value in reading.items()})
             self.well()
-        took = self.clock.monotonic() - begun
-        # A sensor that blocks for its reading sets the pace itself; one that does not must not spin.
-        pause = self.plugin.interval - took if self.plugin.interval or reading or took > 0.01 else 0.1
-        if pause > 0:
-            self.clock.wait(self.stop, pause)
+        if self.plugin.interval:
+            self.clock.wait(self.stop, self.plugin.interval - (self.clock.monotonic() - begun))
+        elif not reading and time.monotonic() - really < 0.01:
+            # A sensor that blocks for its reading sets the pace; one that does not must not spin.
+            self.stop.wait(0.1)
 
 
 class SubscribeWorker(Worker):
