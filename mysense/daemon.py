@@ -2,14 +2,14 @@
 
 import os
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, replace
 from typing import Any, cast
 
 from mysense import __version__
 from mysense.clock import Clock
 from mysense.control import Listener, socket_path
-from mysense.journal import Journal
+from mysense.journal import Cursor, Journal
 from mysense.journal.sqlite import SqliteJournal
 from mysense.node import SOURCE, Node
 from mysense.pipeline import Pipeline
@@ -209,17 +209,22 @@ class Daemon:
             "config": str(self.settings.path or ""),
             "only": self.only,
             "node": self.node.ident().node if self.node else None,
-            "journal": status_of(self.journal),
+            "journal": status_of(self.journal, [worker.cursor for worker in self.publishers]),
             "workers": [asdict(w.status) for w in self.sources]
             + [asdict(w.status) | {"skipped": w.skipped} for w in self.publishers],
         } | ({"error": "; ".join(journal.notes)} if journal.notes else {})
 
 
-def status_of(journal: Journal) -> dict[str, Any]:
-    """The journal in numbers, and for each cursor how old the oldest telegram is that it has not passed."""
-    status = journal.status()
+def status_of(journal: Journal, live: Iterable[Cursor] = ()) -> dict[str, Any]:
+    """The journal in numbers, and for each cursor how old the oldest telegram is that it has not passed.
+
+    A *live* cursor is asked itself: its last acknowledgement may not be written yet.
+    """
+    status, held = journal.status(), {cursor.name: cursor for cursor in live}
     cursors = []
     for cursor in status.cursors:
+        if now := held.get(cursor.name):
+            cursor = replace(cursor, seq=now.seq, lag=now.lag, lanes=now.lanes)
         waits = min([cursor.seq, *(parked.seq - 1 for parked in cursor.lanes.values())])
         ahead = journal.read(waits, 1) if cursor.lag else []
         telegram = ahead[0].telegram if ahead else None

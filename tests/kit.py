@@ -69,7 +69,8 @@ class Kit:
 
     def cursor(self, name: str) -> dict[str, Any]:
         """Where one cursor stands."""
-        return next(c for c in self.status()["journal"]["cursors"] if c["name"] == name)
+        cursors = (self.status()["journal"] or {}).get("cursors", [])
+        return next((c for c in cursors if c["name"] == name), {"lag": -1})
 
     def worker(self, name: str) -> dict[str, Any]:
         """How one worker is."""

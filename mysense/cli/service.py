@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ import click
 from mysense import control
 from mysense.cli.common import amount, config_option, duration, json_option, settings, table
 from mysense.daemon import status_of
-from mysense.errors import UnavailableError
+from mysense.errors import JournalError, UnavailableError
 from mysense.journal.sqlite import SqliteJournal
 from mysense.telegram import SECOND
 
@@ -104,12 +105,8 @@ def status(ctx: click.Context, as_json: bool) -> None:
         answer = found[0]
         for other in found[1:]:
             answer["workers"] += other["workers"]
-    elif path.exists():
-        journal = SqliteJournal.open_existing(path)
-        answer = {"pid": None, "config": str(chosen.path or ""), "journal": status_of(journal), "workers": []}
-        journal.close()
     else:
-        answer = {"pid": None, "config": str(chosen.path or ""), "journal": None, "workers": []}
+        answer = {"pid": None, "config": str(chosen.path or ""), "journal": _numbers(path), "workers": []}
     if as_json:
         from mysense.cli.common import show_json
 
@@ -117,6 +114,17 @@ def status(ctx: click.Context, as_json: bool) -> None:
     else:
         _show(answer)
     sys.exit(0 if found else 1)
+
+
+def _numbers(path: Path) -> dict[str, Any] | None:
+    """The journal in numbers while nobody runs; None when there is none, or it is just being made."""
+    try:
+        journal = SqliteJournal.open_existing(path)
+        numbers = status_of(journal)
+        journal.close()
+    except (OSError, JournalError, sqlite3.OperationalError):
+        return None
+    return numbers
 
 
 def _show(answer: dict[str, Any]) -> None:
