@@ -34,7 +34,10 @@ def command(kind: str, name: str) -> click.Command:
         )
         params.append(
             click.Argument(
-                ["file"], required=False, type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
+                ["telegrams"],  # not "file": plugins have an option of that name
+                metavar="[FILE]",
+                required=False,
+                type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
             )
         )
         run = _publish
@@ -43,12 +46,12 @@ def command(kind: str, name: str) -> click.Command:
         run = _read if kind == "sensor" else _subscribe
 
     def callback(config: Path | None, **given: Any) -> None:
-        extra = {key: given.pop(key) for key in ("file", "private", "count") if key in given}
+        extra = {key: given.pop(key) for key in ("telegrams", "private", "count") if key in given}
         texts = {key: text for key, text in given.items() if text is not None}
         end = _make(kind, name, config, texts)
         try:
             run(name, end, **extra)
-        except (OSError, ImportError, RejectedError) as error:
+        except (OSError, ImportError, ConfigError, RejectedError) as error:
             raise click.ClickException(f"{name}: {reason(error)}") from None
 
     return click.Command(VERBS[kind], params=params, callback=callback, help=_help(plugin))
@@ -71,17 +74,17 @@ def _make(kind: str, name: str, path: Path | None, texts: dict[str, str]) -> Any
         raise click.UsageError("\n".join(error.problems)) from None
 
 
-def _publish(name: str, publisher: Publisher, file: Path | None, private: str | None) -> None:
+def _publish(name: str, publisher: Publisher, telegrams: Path | None, private: str | None) -> None:
     keep = tuple(part.strip() for part in (private or "").split(","))
-    if file:
+    if telegrams:
         try:
-            with click.open_file(str(file), "rb") as lines:
-                telegrams: Iterable[Telegram] = list(wire.decode(lines))
+            with click.open_file(str(telegrams), "rb") as lines:
+                said: Iterable[Telegram] = list(wire.decode(lines))
         except ValueError as error:
-            raise click.ClickException(f"{file}, {error}") from None
+            raise click.ClickException(f"{telegrams}, {error}") from None
     else:  # the examples are nobody's: they show the address that the document shows
-        telegrams, keep = examples.telegrams(), keep if private is not None else ("extern_ip",)
-    batch = [_public(telegram, keep) for telegram in telegrams]
+        said, keep = examples.telegrams(), keep if private is not None else ("extern_ip",)
+    batch = [_public(telegram, keep) for telegram in said]
     with publisher:
         for begin in range(0, len(batch), publisher.max_batch):
             for lane, failure in (publisher.publish(batch[begin : begin + publisher.max_batch]) or {}).items():
