@@ -25,6 +25,8 @@ from mysense.plugin import option, seconds
 from mysense.telegram import SECOND, Data, Field, Ident, Value, clean
 
 MINUTE = 60 * SECOND
+PATIENCE = 0.5
+"""The most seconds that a read waits."""
 DYLOS = (Field("pm_25", "pcs/0.01ft3", "Dylos DC1100"), Field("pm_10", "pcs/0.01ft3", "Dylos DC1100"))
 _COUNTS = re.compile(r"\s*(\d+)\s*,\s*(\d+)\s*", re.ASCII)
 _HEAD = re.compile(r"\ufeff?\"?time\"?([,;|\t])\"?unix\(s\)")
@@ -168,8 +170,8 @@ class Sensor(plugin.Sensor):
         coming = self._next = self._next or next(self._readings, None)
         left = coming[0] - time.monotonic() if coming else inf
         if left > 0:
-            threading.Event().wait(min(left, 0.5))
-        if not coming or left > 0.5:
+            threading.Event().wait(min(left, PATIENCE))
+        if not coming or left > PATIENCE:
             return None
         self._next = None
         return clean(coming[1].values)
