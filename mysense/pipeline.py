@@ -17,27 +17,27 @@ class Pipeline:
     """
 
     def __init__(self, steps: Sequence[tuple[str, Processor]], kept: dict[str, str]) -> None:
-        self._steps = [(f"{section}#{_hash(step)}/", step) for section, step in steps]
-        for prefix, step in self._steps:
+        self.steps = [(f"{section}#{_hash(step)}/", step) for section, step in steps]
+        for prefix, step in self.steps:
             step.state = State({k.removeprefix(prefix): v for k, v in kept.items() if k.startswith(prefix)})
 
     def __call__(self, telegram: Telegram) -> Sequence[Telegram]:
         """What comes out for one telegram; idents and notes pass unchanged."""
-        if not self._steps or not isinstance(telegram, Data):
+        if not self.steps or not isinstance(telegram, Data):
             return (telegram,)
         data: list[Data] = [telegram]
-        for _, step in self._steps:
+        for _, step in self.steps:
             data = [out for one in data for out in _several(step(one))]
         return data
 
     @property
     def remembers(self) -> bool:
         """Whether what comes out depends on what went before."""
-        return any(len(step.state) for _, step in self._steps)
+        return any(len(step.state) for _, step in self.steps)
 
     def take_changes(self) -> dict[str, str | None]:
         """The state that changed since the last call."""
-        return {prefix + k: v for prefix, step in self._steps for k, v in step.state.take_changes().items()}
+        return {prefix + k: v for prefix, step in self.steps for k, v in step.state.take_changes().items()}
 
 
 def _several(output: Data | Iterable[Data] | None) -> Iterable[Data]:

@@ -62,12 +62,15 @@ class PublishWorker(Worker):
         plugin.state = State({k.removeprefix(_OWN): v for k, v in kept.items() if k.startswith(_OWN)})
         self._pipeline = Pipeline(steps, kept)
         self._private = tuple(private)
-        self._public: dict[Ident, Ident] = {}
+        self._publics: dict[Ident, Ident] = {}
+        nobody = Ident("", "")
+        self._seen = nobody, nobody
         self.lanes: dict[str, Parked] = dict(cursor.lanes)
         self._tries: dict[str, int] = {}
         self._due: dict[str, float] = {}
         self._streak: dict[str, int] = {}
         self._published = -inf
+        self._ahead = _Ahead(journal)
 
     def step(self) -> None:
         if self.retry.is_set():
@@ -77,13 +80,17 @@ class PublishWorker(Worker):
             self.clock.wait(self.stop, min(pause, 1.0))
             return
         # Wakes within a second to see whether to stop, and for parked lanes whose time has come.
-        entries = self.cursor.fetch(self.plugin.max_batch, 0.0 if self.draining.is_set() else 1.0)
+        entries = self._ahead.take(self.cursor.seq) or self.cursor.fetch(
+            self.plugin.max_batch, 0.0 if self.draining.is_set() else 1.0
+        )
         if not entries:
             if self.draining.is_set():
                 self.stop.set()
             elif not self.lanes:
                 self.become("running")
             return
+        if len(entries) == self.plugin.max_batch:  # a backlog: read on while the far end works
+            self._ahead.begin(entries[-1].seq, self.plugin.max_batch)
         items = self._items(entries)
         lane = self.plugin.lane
         free = [item for item in items if lane(item.telegram) not in self.lanes] if self.lanes else items
@@ -97,7 +104,11 @@ class PublishWorker(Worker):
 
     def _items(self, entries: Iterable[Entry]) -> list[Item]:
         """What the far end is to be given for these entries."""
-        items = [Item(seq, self._fit(out)) for seq, telegram in entries for out in self._pipeline(telegram)]
+        fit = self._fit
+        if self._pipeline.steps:
+            items = [Item(seq, fit(out)) for seq, telegram in entries for out in self._pipeline(telegram)]
+        else:
+            items = [Item(seq, fit(telegram)) for seq, telegram in entries]
         if self.plugin.accepts_past != inf:
             oldest = self.clock.now() - int(self.plugin.accepts_past * SECOND)
             late = [item for item in items if isinstance(item.telegram, Data) and item.telegram.time < oldest]
@@ -110,14 +121,18 @@ class PublishWorker(Worker):
     def _fit(self, telegram: Telegram) -> Telegram:
         """The telegram without what is private."""
         ident = ident_of(telegram)
-        public = self._public.get(ident)
-        if public is None:
-            if len(self._public) > 4096:
-                self._public.clear()
-            public = self._public[ident] = ident.public(self._private)
-        if public is ident or public == ident:
+        if ident is not self._seen[0]:
+            self._seen = ident, self._publics.get(ident) or self._make_public(ident)
+        public = self._seen[1]
+        if public is ident:
             return telegram
         return public if isinstance(telegram, Ident) else replace(telegram, ident=public)
+
+    def _make_public(self, ident: Ident) -> Ident:
+        if len(self._publics) > 4096:
+            self._publics.clear()
+        public = self._publics[ident] = ident.public(self._private)
+        return public
 
     def _publish(self, items: Sequence[Item]) -> dict[str, Stuck]:
         """Deliver or set aside all items; the lanes that do not go on. Raises OSError for all."""
@@ -233,6 +248,38 @@ class PublishWorker(Worker):
         for kept in self._journal.rejected(self.section):
             if self._attempt(self.plugin.lane(kept.telegram), [Item(kept.seq, kept.telegram)]) is None:
                 self._journal.drop_rejected([kept.number])
+
+
+class _Ahead:
+    """Reads the batch behind the one that is on its way."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._thread: threading.Thread | None = None
+        self._after = -1
+        self._entries: list[Entry] = []
+
+    def begin(self, after: int, limit: int) -> None:
+        """Start to read the entries above *after*."""
+        self.take(after)
+
+        def read() -> None:
+            try:
+                self._entries = self._journal.read(after, limit)
+            except Exception:  # whoever fetches it next meets the same, and tells it
+                log.debug("reading ahead", exc_info=True)
+
+        self._after, self._thread = after, threading.Thread(target=read, name="ahead", daemon=True)
+        self._thread.start()
+
+    def take(self, after: int) -> list[Entry]:
+        """What was read above *after*; nothing if that was not begun."""
+        if self._thread is None:
+            return []
+        self._thread.join()
+        self._thread = None
+        entries, self._entries = self._entries, []
+        return entries if self._after == after else []
 
 
 def _numbers(telegram: Telegram) -> Telegram:

@@ -133,7 +133,7 @@ Telegram = Ident | Data | Note
 
 def ident_of(telegram: Telegram) -> Ident:
     """The ident that a telegram is, or was made under."""
-    return telegram if isinstance(telegram, Ident) else telegram.ident
+    return telegram if telegram.__class__ is Ident else telegram.ident  # type: ignore[union-attr]
 
 
 def clean(values: Mapping[str, Value | None]) -> dict[str, Value]:
