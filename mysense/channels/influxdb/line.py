@@ -6,6 +6,7 @@ note. Numbers are always floats and text is always text: a field that changes it
 refused by the server for ever.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from mysense import wire
@@ -16,6 +17,7 @@ STEPS = {"s": SECOND, "ms": 1_000_000, "u": 1000, "ns": 1}
 """The precisions of a request, and how many nanoseconds each is."""
 
 _SIGNS = ",= "
+_LOOSE = re.compile(r"\\+(?=[,= ]|\Z)")
 
 Point = tuple[str, int]
 """A line without its time, and the time (ns)."""
@@ -24,16 +26,17 @@ Point = tuple[str, int]
 def tag(text: str) -> str:
     """*text* as a tag value or a key.
 
-    A line break cannot be written (RejectedError), and a backslash at the end would
-    swallow the sign behind it: it is left out.
+    A line break cannot be written (RejectedError). A backslash at the end, or before a
+    sign that is escaped itself, would be read as that sign's escape: it is left out.
     """
     if "\n" in text or "\r" in text:
         raise RejectedError(f"{text!r} has a line break: InfluxDB has no way to write that in a name")
-    said = text.rstrip("\\")
+    if "\\" in text:
+        text = _LOOSE.sub("", text)
     for sign in _SIGNS:
-        if sign in said:
-            said = said.replace(sign, f"\\{sign}")
-    return said
+        if sign in text:
+            text = text.replace(sign, f"\\{sign}")
+    return text
 
 
 def text(value: str) -> str:

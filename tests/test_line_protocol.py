@@ -1,0 +1,199 @@
+"""Telegrams as line protocol, checked by a parser and a server that nobody here wrote."""
+
+import re
+import string
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from line_protocol_parser import parse_line
+
+from mysense import examples
+from mysense.channels.influxdb import line, quirks
+from mysense.channels.influxdb.line import Encoder
+from mysense.errors import RejectedError
+from mysense.telegram import SECOND, Data, Field, Ident, Location, Note
+
+IDENT = Ident("BdP", "k1", "shed", Location(51.4, 6.1, 20), (Field("temp", "C", "BME280"),), {"ip": ("a", "b")})
+T0 = 1_700_000_000 * SECOND
+
+
+def point(values, ident=IDENT, new=False):
+    """The data point of some values, as the parser understands it."""
+    [text] = line.timed([Encoder().data(Data(ident, T0, values), new)], SECOND)
+    return parse_line(text)
+
+
+def test_data_has_tags_fields_and_the_time_of_measurement():
+    said = point({"temp": 20.5, "rh": 0, "rain": True, "state": 'a "b", c\\'}, new=True)
+
+    assert said["measurement"] == "data"
+    assert said["tags"] == {"geolocation": "51.4,6.1,20", "label": "shed", "new": "1"}
+    assert said["fields"] == {"temp": 20.5, "rh": 0.0, "rain": True, "state": 'a "b", c\\'}
+    assert said["time"] == 1_700_000_000
+
+
+def test_numbers_are_always_floats_and_text_is_always_text():
+    fields = point({"a": 3, "b": "3", "c": -0.0, "d": 1234.5})["fields"]
+
+    assert {name: type(value) for name, value in fields.items()} == {"a": float, "b": str, "c": float, "d": float}
+
+
+def test_what_is_not_finite_is_absent_and_nothing_else_is_lost():
+    assert point({"a": float("nan"), "b": 1.5, "c": float("inf"), "d": "x"})["fields"] == {"b": 1.5, "d": "x"}
+    assert Encoder().data(Data(IDENT, T0, {"a": float("nan")})) is None
+    assert Encoder().data(Data(IDENT, T0, {})) is None
+
+
+def test_a_place_or_label_in_the_data_replaces_that_of_the_ident():
+    said = point({"geolocation": "51.433,6.22,13", "label": "van", "temp": 1.0})
+
+    assert said["tags"] == {"geolocation": "51.433,6.22,13", "label": "van", "new": "0"}
+    assert said["fields"] == {"temp": 1.0}
+
+
+def test_empty_tags_are_left_out():
+    assert point({"temp": 1.0}, Ident("a", "b"))["tags"] == {"new": "0"}
+
+
+def test_an_ident_is_written_item_by_item_and_whole():
+    said = parse_line(line.timed([Encoder().info(IDENT, T0)], SECOND)[0])
+
+    assert said["tags"] == {"label": "shed"}
+    assert said["fields"]["fields"] == "time,temp"
+    assert said["fields"]["units"] == "s,C"
+    assert said["fields"]["types"] == "time,BME280"
+    assert said["fields"]["ip"] == "a,b"
+    assert '"geolocation":"51.4,6.1,20"' in said["fields"]["ident"]
+
+
+def test_a_note_is_a_point_of_the_station():
+    said = parse_line(line.timed([Encoder().note(Note(IDENT, T0, "lost", "full", {"count": 3}))], SECOND)[0])
+
+    assert (said["measurement"], said["tags"]) == ("station", {"label": "shed", "kind": "lost"})
+    assert said["fields"] == {"text": "full", "count": 3.0}
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\r", ""])
+def test_a_name_that_cannot_be_written_is_refused(name):
+    with pytest.raises(RejectedError):
+        Encoder().data(Data(IDENT, T0, {name: 1.0}))
+
+
+@pytest.mark.parametrize(
+    ("times", "precision"),
+    [((1, 2), "s"), ((1, 1.5), "ms"), ((1, 1.000001), "u"), ((1.000000001,), "ns"), ((), "s")],
+)
+def test_auto_precision_is_the_coarsest_that_keeps_all_times(times, precision):
+    assert line.precision([("", round(time * SECOND)) for time in times]) == precision
+
+
+def test_the_same_telegram_gives_the_same_bytes_again():
+    encoder = Encoder()
+    data = Data(IDENT, T0, {"temp": 20.5})
+
+    assert encoder.data(data) == encoder.data(data) == Encoder().data(data)
+
+
+def test_an_ident_that_was_forgotten_is_not_mistaken_for_another():
+    encoder = Encoder()
+    labels = [encoder.data(Data(Ident("a", "b", f"label{n}"), T0, {"x": 1.0}))[0] for n in range(300)]
+
+    assert len(set(labels)) == 300
+
+
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\n\r\x00"), min_size=1, max_size=12)
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=20)
+FLOATS = st.floats(-1e15, 1e15).filter(lambda number: number == 0 or abs(number) > 1e-4)  # that parser knows no 1e-05
+VALUES = st.one_of(FLOATS, st.integers(-(2**53), 2**53), st.booleans(), TEXTS)
+
+
+def written(name):
+    """A name as it can be written: no backslash at its end or before a sign that is escaped."""
+    return re.sub(r"\\+(?=[,= ]|\Z)", "", name)
+
+
+@given(st.dictionaries(NAMES.filter(written), VALUES, min_size=1, max_size=6), NAMES)
+@settings(max_examples=200, deadline=None)
+def test_a_parser_of_others_reads_what_was_meant(values, label):
+    values.pop("geolocation", None)
+    values.pop("label", None)
+    names = [written(name) for name in values]
+    if not values or len(set(names)) < len(names) or any("\\" in name for name in (*names, label)):
+        return  # that parser and the server differ about backslashes; the server has its own test
+    if any("\n" in value or "\\" in value for value in values.values() if isinstance(value, str)):
+        return
+    said = point(values, Ident("a", "b", label))
+
+    assert said["fields"] == {k: float(v) if type(v) is int else v for k, v in zip(names, values.values(), strict=True)}
+    assert said["tags"] == {"label": label, "new": "0"}
+
+
+AWKWARD = [
+    "plain", "with space", "with,comma", "with=equals", 'with"quote', "back\\slash", "a\\,b", "a\\ b", "käse µg/m³",
+    "#hash", "日本", "tab\there", "ends with\\",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", AWKWARD)
+def test_a_real_server_gives_back_awkward_names_and_texts(influxd, serial, name):
+    from mysense.channels.influxdb import Publisher
+
+    text = name + '\n"second line"\\'
+    with Publisher(hostname="127.0.0.1", port=influxd.port) as publisher:
+        assert publisher.publish([Data(Ident("Odd", serial, name), T0, {name: 1.5, "text": text})]) == {}
+    [row] = influxd.rows('SELECT * FROM "data"', f"Odd_{serial}")
+
+    assert row["text"] == text
+    assert row["label"] == written(name)
+    assert row[written(name)] == 1.5
+
+
+@pytest.mark.parametrize("number", [5e-324, 1e-05, -0.0, 1e16, 1.7976931348623157e308, 2**64, -(2**63), 0.1])
+def test_a_real_server_gives_back_extreme_numbers(influxd, serial, number):
+    from mysense.channels.influxdb import Publisher
+
+    with Publisher(hostname="127.0.0.1", port=influxd.port) as publisher:
+        assert publisher.publish([Data(Ident("Odd", serial), T0, {"x": number})]) == {}
+    [row] = influxd.rows("SELECT x FROM data", f"Odd_{serial}")
+
+    assert float(row["x"]) == float(number)
+
+
+@given(NAMES.filter(written), TEXTS)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_real_server_takes_every_name_and_text(influxd, name, text):
+    from mysense.channels.influxdb import Publisher
+
+    if written(name) in ("time", "label", "new", "text", "geolocation"):
+        return
+    serial = f"h{abs(hash((name, text))):x}"
+    with Publisher(hostname="127.0.0.1", port=influxd.port, database="Fuzz") as publisher:
+        assert publisher.publish([Data(Ident("Odd", serial, serial), T0, {name: 1.5, "text": text})]) == {}
+    [row] = influxd.rows(f"SELECT * FROM \"data\" WHERE label = '{serial}'", "Fuzz")
+
+    assert row["text"] == text
+    assert row[written(name)] == 1.5
+
+
+def test_legacy_lines_are_those_of_the_original():
+    ident, first, second, third = examples.telegrams()
+
+    assert quirks.data_line(first, new=True) == (
+        r'data,new=1,label="alphaTest",geolocation="51.420635\,6.1356117\,22.9" '
+        "timestamp=1494777772,pm_25=318.0,pm_10=62.0,temp=28.75,rh=25.0,hpa=712.0,dtemp=27.8,drh=29.3"
+    )
+    assert quirks.data_line(second, new=False).startswith(
+        r'data,new=0,label="alphaTest",geolocation="51.433\,6.22\,13"'
+    )
+    said = quirks.info_line(ident)
+    assert said.startswith('info,label="alphaTest" project="BdP",serial="test_sense",label="alphaTest"')
+    assert r'fields="time\,pm_25\,pm_10\,dtemp\,drh\,temp\,rh\,hpa"' in said
+    assert 'extern_ip="192.0.2.17"' in said
+    assert "intern_ip" not in said
+    assert "rh=0.0" in quirks.data_line(Data(ident, third.time, {"rh": 0.0}), new=False)  # zero is a value
+
+
+def test_names_of_printable_ascii_need_no_exception():
+    for sign in string.punctuation:
+        assert point({f"a{sign}b": 1.0})["fields"]
