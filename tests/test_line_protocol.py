@@ -74,7 +74,7 @@ def test_a_note_is_a_point_of_the_station():
     assert said["fields"] == {"text": "full", "count": 3.0}
 
 
-@pytest.mark.parametrize("name", ["a\nb", "a\r", ""])
+@pytest.mark.parametrize("name", ["a\nb", "a\r", "", "\\"])
 def test_a_name_that_cannot_be_written_is_refused(name):
     with pytest.raises(RejectedError):
         Encoder().data(Data(IDENT, T0, {name: 1.0}))
@@ -113,7 +113,12 @@ def written(name):
     return re.sub(r"\\+(?=[,= ]|\Z)", "", name)
 
 
-@given(st.dictionaries(NAMES.filter(written), VALUES, min_size=1, max_size=6), NAMES)
+PRINTED = st.text(
+    st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Z"]) | st.just(" "), min_size=1, max_size=12
+)
+
+
+@given(st.dictionaries(PRINTED.filter(lambda name: written(name).strip()), VALUES, min_size=1, max_size=6), PRINTED)
 @settings(max_examples=200, deadline=None)
 def test_a_parser_of_others_reads_what_was_meant(values, label):
     values.pop("geolocation", None)

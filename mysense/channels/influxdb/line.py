@@ -60,12 +60,12 @@ class _Keys(dict[str, str]):
     """Field keys, escaped once each."""
 
     def __missing__(self, name: str) -> str:
-        if not name:
-            raise RejectedError("a value without a name")
+        if not (key := tag(name)):
+            raise RejectedError(f"a value cannot be called {name!r} in InfluxDB")
         if len(self) > 10_000:  # names of strangers must not fill the memory
             self.clear()
-        key = self[name] = f"{tag(name)}="
-        return key
+        self[name] = f"{key}="
+        return self[name]
 
 
 class Encoder:
