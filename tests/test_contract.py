@@ -1,0 +1,104 @@
+"""Every plugin of ours keeps what the contract suites ask of everybody's."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from mysense import registry
+from mysense.channels.console import Publisher as Console
+from mysense.channels.csv import Publisher as Csv
+from mysense.channels.influxdb import Publisher as InfluxDB
+from mysense.processors.calibrate import Processor as Calibrate
+from mysense.processors.calibrate import factors
+from mysense.sensors.dylos import Sensor as Dylos
+from mysense.sensors.replay import Sensor as Replay
+from mysense.sensors.simulated import Sensor as Simulated
+from mysense.testing import ProcessorContract, PublisherContract, SensorContract
+from tests.kit import Line
+
+CAPTURED = Path(__file__).parent.parent / "testdata" / "dylos-input.txt"
+
+
+class TestSimulated(SensorContract):
+    def make(self):
+        return Simulated()
+
+
+class TestReplay(SensorContract):
+    def make(self):
+        return Replay(file=CAPTURED, speed=0.0)
+
+
+class TestDylos(SensorContract):
+    @pytest.fixture(autouse=True)
+    def _line(self, played):
+        self.port = played.port
+
+    def make(self):
+        return Dylos(port=self.port)
+
+
+class TestConsole(PublisherContract):
+    @pytest.fixture(autouse=True)
+    def _folder(self, tmp_path):
+        self.file = tmp_path / "console.txt"
+
+    def make(self):
+        return Console(file=str(self.file))
+
+
+class TestConsoleAsJson(TestConsole):
+    def make(self):
+        return Console(file=str(self.file), format="json")
+
+
+class TestCsv(PublisherContract):
+    @pytest.fixture(autouse=True)
+    def _folder(self, tmp_path):
+        self.folder = tmp_path
+
+    def make(self):
+        return Csv(directory=self.folder)
+
+
+class TestInfluxDB(PublisherContract):
+    @pytest.fixture(autouse=True)
+    def _server(self, influxd):
+        self.port = influxd.port
+
+    def make(self):
+        return InfluxDB(hostname="127.0.0.1", port=self.port)
+
+
+class TestCalibrate(ProcessorContract):
+    def make(self):
+        return Calibrate(factors=factors("temp: -2.2 1; rh: 0.3 1 1e-3"))
+
+
+@pytest.fixture
+def played():
+    """A Dylos that sends a line whenever nobody has read the one before."""
+    line, stop = Line(), threading.Event()
+
+    def play():
+        while not stop.wait(0.05):
+            line.say(b"511,21\r\n")
+
+    player = threading.Thread(target=play)
+    player.start()
+    yield line
+    stop.set()
+    player.join()
+    line.close()
+
+
+def test_no_plugin_is_left_out():
+    tried = {cls.kind: set() for cls in (SensorContract, PublisherContract, ProcessorContract)}
+    for suite in list(globals().values()):
+        if isinstance(suite, type) and getattr(suite, "kind", "") in tried:
+            tried[suite.kind].add(suite.__name__)
+
+    for kind, suites in tried.items():
+        names = {name.lower().removeprefix("test") for name in suites}
+        assert set(registry.names(kind)) <= names
