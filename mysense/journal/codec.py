@@ -1,6 +1,7 @@
 """Telegrams as rows of a table: one number for an ident, one small JSON for the rest."""
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mysense import wire
@@ -23,14 +24,27 @@ def body(telegram: Telegram) -> tuple[int, int, str | None]:
     return IDENT, telegram.since or 0, ""
 
 
-def telegram(kind: int, ident: Ident, time: int, text: str) -> Telegram:
-    """The telegram of a row."""
+def telegrams(rows: Sequence[tuple[Any, ...]], idents: Mapping[int, Ident]) -> Iterator[Telegram]:
+    """The telegrams of rows (seq, kind, ident, time, body).
+
+    Many bodies are decoded as one text: that is a third faster, and equal names become one
+    object. Not too many, since the decoder lets no other thread run meanwhile.
+    """
+    for begin in range(0, len(rows), 200):
+        part = rows[begin : begin + 200]
+        said = _decode(f"[{','.join([row[4] or '0' for row in part])}]")
+        for (_, kind, ident, time, _), values in zip(part, said, strict=True):
+            if kind == DATA and values.__class__ is dict:
+                yield Data(idents[ident], time, values)
+            else:
+                yield _other(kind, idents[ident], time, values)
+
+
+def _other(kind: int, ident: Ident, time: int, said: Any) -> Telegram:
     if kind == DATA:
-        said: Any = _decode(text)
-        return Data(ident, time, said) if type(said) is dict else Data(ident, time, said[0], said[1])
+        return Data(ident, time, said[0], said[1])
     if kind == NOTE:
-        word, told, values = _decode(text)
-        return Note(ident, time, word, told, values)
+        return Note(ident, time, *said)
     return ident
 
 

@@ -4,7 +4,7 @@ import logging
 import secrets
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -97,12 +97,11 @@ class SqliteJournal:
             ident = self._idents[number] = wire.decode_ident(body)
         return ident
 
-    def _entries(self, rows: Iterable[tuple[Any, ...]]) -> list[Entry]:
-        known, build = self._idents, codec.telegram
-        return [
-            Entry(seq, build(kind, known.get(ident) or self._ident(ident), time, body))
-            for seq, kind, ident, time, body in rows
-        ]
+    def _entries(self, rows: Sequence[tuple[Any, ...]]) -> list[Entry]:
+        known = self._idents
+        for number in {row[2] for row in rows}.difference(known):
+            self._ident(number)
+        return [Entry(row[0], telegram) for row, telegram in zip(rows, codec.telegrams(rows, known), strict=True)]
 
     def read(self, after: int, limit: int) -> list[Entry]:
         return self._entries(
@@ -176,7 +175,7 @@ class SqliteJournal:
     ) -> int:
         batch = list(telegrams)
         self._writer.do(lambda db: self._append(db, batch, source, position, state))
-        return self._last
+        return int(self._last)
 
     def _append(
         self, db: sqlite3.Connection, batch: list[Telegram], source: str, position: str | None, state: Changes | None
@@ -382,7 +381,7 @@ class SqliteJournal:
             "SELECT number, cursor, seq, time, reason, body FROM rejected WHERE cursor = ifnull(?, cursor)"
             " ORDER BY number LIMIT ?", cursor, limit,
         )  # fmt: skip
-        return [Rejected(number, *rest, codec.other(body)) for number, *rest, body in rows]
+        return [Rejected(n, c, s, t, r, codec.other(body)) for n, c, s, t, r, body in rows]
 
     def drop_rejected(self, numbers: Iterable[int]) -> None:
         rows = [(number,) for number in numbers]
