@@ -8,6 +8,7 @@ import pytest
 from tests.servers import Influxd
 
 _numbers = itertools.count()
+collect_ignore = ["thirdparty"]  # a package of its own: test_thirdparty.py installs and tries it
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,1 @@
+"""A sensor and a channel for mysense."""
