@@ -49,7 +49,7 @@ def seconds(text: str) -> float:
     >>> seconds("90"), seconds("1.5 h"), seconds("30d")
     (90.0, 5400.0, 2592000.0)
     """
-    return _measured(text, _UNITS, "a time: write seconds, or 30 s, 5 min, 2 h, 7 d")
+    return _measured(text, _UNITS, "a time: write seconds, or 30 s, 5 min, 2 h, 7 d", 9e9)  # more, no thread can wait
 
 
 def size(text: str) -> int:
@@ -58,14 +58,16 @@ def size(text: str) -> int:
     >>> size("500 MB")
     500000000
     """
-    return int(_measured(text, _SIZES, "a size: write bytes, or 500 kB, 20 MB, 2 GB"))
+    return int(_measured(text, _SIZES, "a size: write bytes, or 500 kB, 20 MB, 2 GB", 2.0**62))
 
 
-def _measured(text: str, units: Mapping[str, int], meant: str) -> float:
-    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([a-zA-Z]*)\s*", text)
+def _measured(text: str, units: Mapping[str, int], meant: str, most: float) -> float:
+    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([a-zA-Z]*)\s*", text, re.ASCII)
     if not match or match[2].lower() not in units:
         raise ValueError(f"{text!r} is not {meant}")
-    return float(match[1]) * units[match[2].lower()]
+    if (value := float(match[1]) * units[match[2].lower()]) > most:
+        raise ValueError(f"{text!r} is more than anybody can mean")
+    return value
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,16 @@ class Option:
 
     def convert(self, text: str) -> Any:
         """The value of *text*, or ValueError in words for whoever wrote it."""
+        if not text and not self.required and not self.shown:
+            return self.default
+        try:
+            return self._bounded(text)
+        except ValueError as error:
+            if self.kind in (bool, int, float) and (" #" in text or " ;" in text):
+                raise ValueError(f"{error}; a comment stands on a line of its own") from None
+            raise
+
+    def _bounded(self, text: str) -> Any:
         value = self.parse(text) if self.parse else _convert(text, self.kind)
         if isinstance(value, int | float) and not isinstance(value, bool):
             if self.least is not None and value < self.least:
@@ -117,46 +129,81 @@ def _option(f: Field[Any], hint: Any) -> Option:
     return Option(f.name, kind=hint, default=f.default, **f.metadata)
 
 
-def parse(cls: type[T], texts: Mapping[str, str], where: Callable[[str], str]) -> T:
+def parse(
+    cls: type[T], texts: Mapping[str, str], where: Callable[[str], str], shown: Mapping[str, str] | None = None
+) -> T:
     """Make a *cls* from the texts of one section, or tell everything that is wrong with them.
 
     *where* gives the beginning of a message about an option: its file, line and section.
-    Raises ConfigError with every problem found.
+    *shown* holds, by option, what a message quotes where that is not the text itself (a
+    value that came from the environment). Raises ConfigError with every problem found.
     """
     known = declared(cls)
-    values: dict[str, Any] = {}
-    problems: list[str] = []
-    for name, text in texts.items():
-        if name not in known:
-            problems.append(f"{where(name)} unknown option{nearest(name, known)}")
-            continue
-        try:
-            values[name] = known[name].convert(text.strip())
-        except ValueError as error:
-            secret = f"the value of {name} is not usable" if known[name].secret else str(error)
-            problems.append(f"{where(name)} {secret}")
+    values, problems = convert(known, texts, where, shown)
     problems += [
-        f"{where('')} {o.name} is required: {o.help}" for o in known.values() if o.required and o.name not in texts
+        f"{where('')} {o.name} is required: {o.help}" for o in known.values() if o.required and not texts.get(o.name)
     ]
     if problems:
         raise ConfigError(*problems)
     try:
         return cls(**values)
-    except ValueError as error:  # a __post_init__ that checks options against one another
-        raise ConfigError(f"{where('')} {error}") from None
+    except Exception as error:  # a __post_init__ that checks options against one another
+        reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        for name in known.keys() & texts.keys():
+            if (known[name].secret or name in (shown or {})) and len(texts[name]) > 2:
+                reason = reason.replace(repr(texts[name])[1:-1], "********").replace(texts[name], "********")
+        raise ConfigError(f"{where('')} {_unbroken(reason)}") from None
+
+
+def convert(
+    known: Mapping[str, Option],
+    texts: Mapping[str, str],
+    where: Callable[[str], str],
+    shown: Mapping[str, str] | None = None,
+) -> tuple[dict[str, Any], list[str]]:
+    """The values of the texts of one section, and everything that is wrong with them."""
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for name, text in texts.items():
+        if name not in known:
+            problems.append(f"{where(name)} unknown option{nearest(name, known)}")
+        elif text.strip() or not known[name].required:  # an empty text is none
+            try:
+                values[name] = known[name].convert(text.strip())
+            except Exception as error:  # a plugin's own parser may raise anything
+                problems.append(f"{where(name)} {_reason(known[name], error, (shown or {}).get(name))}")
+    return values, problems
+
+
+def _reason(option: Option, error: Exception, shown: str | None) -> str:
+    """Why an option has no value, without its text where that is nobody's business."""
+    if shown and not option.secret:
+        try:
+            option.convert(shown)
+        except Exception as other:
+            error, shown = other, None
+    if option.secret or shown:
+        return f"the value of {shown or option.name} is not usable"
+    return _unbroken(str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}")
+
+
+def _unbroken(text: str) -> str:
+    return " ".join(text.split())
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """What the writer of *word* may have meant: ``, did you mean 'port'?``, or nothing."""
-    near = get_close_matches(word, list(known), n=1)
-    return f", did you mean {near[0]!r}?" if near else ""
+    words = {name.lower(): name for name in known}
+    near = get_close_matches(word.lower(), list(words), n=1)
+    return f", did you mean {words[near[0]]!r}?" if near else ""
 
 
 def _convert(text: str, kind: Any) -> Any:
     if get_origin(kind) is Literal:
-        if text not in (words := tuple(map(str, get_args(kind)))):
-            raise ValueError(f"{text!r} is not one of {', '.join(words)}{nearest(text, words)}")
-        return text
+        words = {word.lower(): word for word in map(str, get_args(kind))}
+        if text.lower() not in words:
+            raise ValueError(f"{text!r} is not one of {', '.join(words.values())}{nearest(text, words.values())}")
+        return words[text.lower()]
     if get_origin(kind) is tuple:
         return tuple(part for part in map(str.strip, text.split(",")) if part)
     if kind is bool:
@@ -177,7 +224,10 @@ def _convert(text: str, kind: Any) -> Any:
             raise ValueError(f"{text!r} is not a number to work with")
         return number
     if kind is Path:
-        return Path(text).expanduser()
+        try:
+            return Path(text).expanduser()
+        except RuntimeError:
+            raise ValueError(f"{text!r}: nobody has that home directory") from None
     return kind(text)
 
 
@@ -191,6 +241,8 @@ def show(value: Any) -> str:
         case float():
             return str(int(value)) if value.is_integer() else repr(value)
         case None:
+            return ""
+        case Path() if value == Path():
             return ""
         case _:
             return str(value)

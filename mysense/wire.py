@@ -13,7 +13,7 @@ stand between. Times are seconds since 1970 UTC, whole or decimal, and read exac
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import ItemsView, Iterable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -22,6 +22,40 @@ from mysense.telegram import SECOND, Data, Field, Ident, Item, Location, Note, T
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 _OWN = ("project", "serial", "label", "geolocation", "fields", "since")
 _LISTS = ("fields", "units", "types")  # the parallel lists of a legacy ident
+
+
+class JsonValues(Mapping[str, Value]):
+    """Values that are still JSON text: decoded when somebody looks, and not before.
+
+    A journal of a hundred thousand telegrams goes to a far end that wants text again; most
+    of the work would be to make numbers of text and text of numbers.
+    """
+
+    __slots__ = ("_values", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._values: dict[str, Value] | None = None
+
+    def _decoded(self) -> dict[str, Value]:
+        if self._values is None:
+            self._values = json.loads(self.text)
+        return self._values
+
+    def __getitem__(self, name: str) -> Value:
+        return self._decoded()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._decoded())
+
+    def __len__(self) -> int:
+        return len(self._decoded())
+
+    def items(self) -> ItemsView[str, Value]:
+        return self._decoded().items()
+
+    def __repr__(self) -> str:
+        return repr(self._decoded())
 
 
 def seconds(time: int) -> str:

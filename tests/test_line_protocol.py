@@ -74,7 +74,7 @@ def test_a_note_is_a_point_of_the_station():
     assert said["fields"] == {"text": "full", "count": 3.0}
 
 
-@pytest.mark.parametrize("name", ["a\nb", "a\r", "", "\\"])
+@pytest.mark.parametrize("name", ["a\nb", "a\r", "tab\there", "", "\\"])
 def test_a_name_that_cannot_be_written_is_refused(name):
     with pytest.raises(RejectedError):
         Encoder().data(Data(IDENT, T0, {name: 1.0}))
@@ -102,7 +102,7 @@ def test_an_ident_that_was_forgotten_is_not_mistaken_for_another():
     assert len(set(labels)) == 300
 
 
-NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\n\r\x00"), min_size=1, max_size=12)
+NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1, max_size=12)
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=20)
 FLOATS = st.floats(-1e15, 1e15).filter(lambda number: number == 0 or abs(number) > 1e-4)  # that parser knows no 1e-05
 VALUES = st.one_of(FLOATS, st.integers(-(2**53), 2**53), st.booleans(), TEXTS)
@@ -136,7 +136,7 @@ def test_a_parser_of_others_reads_what_was_meant(values, label):
 
 AWKWARD = [
     "plain", "with space", "with,comma", "with=equals", 'with"quote', "back\\slash", "a\\,b", "a\\ b", "käse µg/m³",
-    "#hash", "日本", "tab\there", "ends with\\",
+    "#hash", "日本", "ends with\\",
 ]  # fmt: skip
 
 

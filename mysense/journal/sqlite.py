@@ -98,10 +98,10 @@ class SqliteJournal:
         return ident
 
     def _entries(self, rows: Sequence[tuple[Any, ...]]) -> list[Entry]:
-        known = self._idents
+        known, build = self._idents, codec.telegram
         for number in {row[2] for row in rows}.difference(known):
             self._ident(number)
-        return [Entry(row[0], telegram) for row, telegram in zip(rows, codec.telegrams(rows, known), strict=True)]
+        return [Entry(seq, build(kind, known[ident], time, body)) for seq, kind, ident, time, body in rows]
 
     def read(self, after: int, limit: int) -> list[Entry]:
         return self._entries(

@@ -17,6 +17,7 @@ STEPS = {"s": SECOND, "ms": 1_000_000, "u": 1000, "ns": 1}
 """The precisions of a request, and how many nanoseconds each is."""
 
 _SIGNS = ",= "
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LOOSE = re.compile(r"\\+(?=[,= ]|\Z)")
 
 Point = tuple[str, int]
@@ -26,11 +27,11 @@ Point = tuple[str, int]
 def tag(text: str) -> str:
     """*text* as a tag value or a key.
 
-    A line break cannot be written (RejectedError). A backslash at the end, or before a
+    A line break or another control character cannot be written (RejectedError). A backslash at the end, or before a
     sign that is escaped itself, would be read as that sign's escape: it is left out.
     """
-    if "\n" in text or "\r" in text:
-        raise RejectedError(f"{text!r} has a line break: InfluxDB has no way to write that in a name")
+    if _CONTROL.search(text):
+        raise RejectedError(f"{text!r} has a line break or a control character: InfluxDB cannot write that in a name")
     if "\\" in text:
         text = _LOOSE.sub("", text)
     for sign in _SIGNS:
@@ -78,13 +79,13 @@ class Encoder:
     def data(self, data: Data, new: bool = False) -> Point | None:
         """The point of a data telegram, or None when it holds nothing to write."""
         values = data.values
+        if values.__class__ is wire.JsonValues and (fields := plain(values.text)):  # type: ignore[attr-defined]
+            return self._head(data.ident)[new] + fields, data.time
         if "geolocation" in values or "label" in values:
             place, values = self._moved(data)
             head = place[new]
         else:
-            ident = data.ident
-            known = self._tags.get(id(ident))
-            head = (known[1] if known and known[0] is ident else self._remember(ident))[new]
+            head = self._head(data.ident)[new]
         keys, other = self._keys, self._other
         # Most values are finite floats; for infinities and NaN the difference is NaN.
         parts = [
@@ -101,7 +102,11 @@ class Encoder:
         said = field_value(value)
         return None if said is None else self._keys[name] + said
 
-    def _remember(self, ident: Ident) -> tuple[str, str]:
+    def _head(self, ident: Ident) -> tuple[str, str]:
+        """What a line of this ident begins with, for new=0 and new=1."""
+        known = self._tags.get(id(ident))
+        if known and known[0] is ident:
+            return known[1]
         if len(self._tags) > 4096:
             self._tags.clear()
         heads = _heads(ident.label, str(ident.geolocation or ""))
@@ -142,6 +147,20 @@ class Encoder:
         """Data telegrams as lines, in the coarsest precision that keeps their times."""
         points = [point for data in telegrams if (point := self.data(data))]
         return timed(points, STEPS[precision(points)])
+
+
+def plain(text: str) -> str:
+    """The fields of compact JSON that holds only numbers under plain names; empty for any other.
+
+    >>> plain('{"temp":20.5,"rh":50}'), plain('{"state":"up"}')
+    ('temp=20.5,rh=50', '')
+    """
+    if ':"' in text or "\\" in text or " " in text or "=" in text or '"geolocation"' in text or '"label"' in text:
+        return ""
+    count = text.count(":")
+    if text.count('"') != 2 * count or text.count(",") != count - 1 or '"":' in text:
+        return ""
+    return text[1:-1].replace('"', "").replace(":", "=")
 
 
 def _heads(label: str, place: str) -> tuple[str, str]:
