@@ -1,11 +1,12 @@
 """A backlog reaches influxd: journal → cursor → publisher, against a bare HTTP client.
 
-Both send the same telegrams of one node to the same influxd, in turn, each round into
-databases of its own. The bare client posts lines prepared beforehand and so shows what
-server and network allow; its rate is the measure.
+Both send the same telegrams of one node in requests of the same size, in turn, each to an
+influxd that was just started. The bare client posts lines prepared beforehand and so shows
+what server and network allow; its rate is the measure.
 """
 
 import argparse
+import gc
 import http.client
 import sys
 import tempfile
@@ -15,16 +16,16 @@ from pathlib import Path
 from statistics import median
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from mysense.channels.influxdb import Publisher  # noqa: E402
-from mysense.channels.influxdb.line import Encoder  # noqa: E402
-from mysense.clock import Clock  # noqa: E402
-from mysense.journal.sqlite import SqliteJournal  # noqa: E402
-from mysense.publishing import PublishWorker  # noqa: E402
-from mysense.telegram import SECOND, Data, Field, Ident  # noqa: E402
-from tests.servers import Influxd  # noqa: E402
+from mysense.channels.influxdb import Publisher
+from mysense.channels.influxdb.line import Encoder
+from mysense.channels.influxdb.publisher import POINTS
+from mysense.clock import Clock
+from mysense.journal.sqlite import SqliteJournal
+from mysense.publishing import PublishWorker
+from mysense.telegram import SECOND, Data, Field, Ident
+from tests.servers import Influxd
 
 NAMES = ("pm1", "pm25", "pm10", "temp", "rh", "hpa", "no2", "o3", "rssi", "battery")
-BATCH = 5000
 
 
 def telegrams(count: int, serial: str) -> list[Data]:
@@ -63,30 +64,40 @@ def drain(server: Influxd, journal: SqliteJournal, section: str) -> float:
     return took
 
 
+def measure(count: int, folder: Path) -> tuple[float, float]:
+    """Telegrams a second of the bare client and of mysense, each on an influxd just started."""
+    data = telegrams(count, "k1")
+    lines = Encoder().lines(data)
+    bodies = ["\n".join(lines[k : k + POINTS]).encode() for k in range(0, len(lines), POINTS)]
+    journal = SqliteJournal(folder / "journal.db")
+    for k in range(0, count, 1000):
+        journal.append(data[k : k + 1000])
+    del data, lines
+    gc.collect()
+    rates = []
+    for number, run in enumerate((lambda s: bare(s, bodies, "Bench_k1"), lambda s: drain(s, journal, "publisher:x"))):
+        with Influxd(folder / f"influxd{number}") as server:
+            server.query('CREATE DATABASE "Bench_k1" WITH DURATION INF SHARD DURATION 520w NAME "autogen"')
+            rates.append(count / run(server))
+            [row] = server.rows("SELECT count(temp) FROM data", "Bench_k1")
+            assert row["count"] == count, row
+    journal.close()
+    return rates[0], rates[1]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=100_000)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=7)
     args = parser.parse_args()
-    rates: dict[str, list[float]] = {"bare": [], "mysense": []}
-    with tempfile.TemporaryDirectory() as name, Influxd(Path(name, "influxd")) as server:
-        for number in range(args.rounds):
-            data = telegrams(args.count, f"r{number}")
-            lines = [line for line in Encoder().lines(data)]
-            bodies = ["\n".join(lines[k : k + BATCH]).encode() for k in range(0, len(lines), BATCH)]
-            for database in (f"bare{number}", f"Bench_r{number}"):
-                server.query(f'CREATE DATABASE "{database}" WITH DURATION INF SHARD DURATION 520w NAME "autogen"')
-            journal = SqliteJournal(Path(name, f"journal{number}.db"))
-            for k in range(0, args.count, 1000):
-                journal.append(data[k : k + 1000])
-            rates["bare"].append(args.count / bare(server, bodies, f"bare{number}"))
-            rates["mysense"].append(args.count / drain(server, journal, "publisher:influxdb"))
-            journal.close()
-            [[stored]] = server.query(f'SELECT count(temp) FROM "Bench_r{number}".."data"')[-1:] and [[args.count]]
-            print(f"round {number}: bare {rates['bare'][-1]:,.0f}/s, mysense {rates['mysense'][-1]:,.0f}/s ({stored})")
-    print(f"bare HTTP, prepared lines: {median(rates['bare']):,.0f} telegrams/s")
-    print(f"mysense, from its journal: {median(rates['mysense']):,.0f} telegrams/s")
-    ratios = [m / b for m, b in zip(rates["mysense"], rates["bare"], strict=True)]
+    pairs = []
+    for number in range(args.rounds):
+        with tempfile.TemporaryDirectory() as name:
+            pairs.append(measure(args.count, Path(name)))
+        print(f"round {number}: bare {pairs[-1][0]:,.0f}/s, mysense {pairs[-1][1]:,.0f}/s")
+    print(f"bare HTTP, prepared lines: {median(b for b, _ in pairs):,.0f} telegrams/s")
+    print(f"mysense, from its journal: {median(m for _, m in pairs):,.0f} telegrams/s")
+    ratios = [m / b for b, m in pairs]
     print(f"ratio: {median(ratios):.2f} (rounds {min(ratios):.2f} to {max(ratios):.2f})")
 
 

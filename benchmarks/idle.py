@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from tests.servers import Influxd  # noqa: E402
+from tests.servers import Influxd
 
 CONF = """\
 [id]

@@ -14,8 +14,8 @@ from random import Random
 from statistics import median
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from mysense.channels.influxdb.line import Encoder  # noqa: E402
-from mysense.telegram import SECOND, Data, Field, Ident, Location, Value  # noqa: E402
+from mysense.channels.influxdb.line import Encoder
+from mysense.telegram import SECOND, Data, Field, Ident, Location, Value
 
 NAMES = ("pm1", "pm25", "pm10", "temp", "rh", "hpa", "no2", "o3", "state", "battery")
 
