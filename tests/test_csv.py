@@ -56,6 +56,20 @@ def test_a_missing_value_is_an_empty_cell(tmp_path, today):
     assert table(today)[1][2:] == ["", "21.5"]
 
 
+def test_what_is_no_number_is_missing(tmp_path, today):
+    publish(tmp_path, data(1, pm25=float("nan"), temp=float("-inf"), other=float("nan")))
+
+    assert [row[2:] for row in table(today)] == [["pm25(ug/m3)", "temp(C)"], ["", ""]]
+
+
+def test_a_year_has_four_digits(tmp_path):
+    publish(tmp_path, Data(IDENT, -62_000_000_000 * SECOND, {"temp": 1}))
+
+    [path] = tmp_path.iterdir()
+    assert path.name == "Demo_k1_0005-04-19.csv"
+    assert table(path)[1][0] == "0005-04-19T09:46:40Z"
+
+
 def test_what_only_the_data_knows_stands_behind_what_the_ident_knows(tmp_path, today):
     publish(tmp_path, data(1, geolocation="51.4,6.1,13", ok=True, pm25=3.5))
 

@@ -147,22 +147,21 @@ class Sensor(plugin.Sensor):
     def open(self) -> None:
         self.close()
         fields: dict[str, Field] = {}
-        bad: list[str] = []
-        readings = 0
+        readings, bad, first = 0, 0, "there is nothing in it"
         for number, said in self._lines():
-            match said:
-                case Field():
-                    fields[said.name] = said
-                case Reading():
-                    readings += 1
-                    fields = fields | {name: Field(name) for name in said.values if name not in fields}
-                case _:
-                    bad.append(f"line {number}: {said}")
+            if isinstance(said, Field):
+                fields[said.name] = said
+            elif isinstance(said, Reading):
+                readings += 1
+                for name in said.values:
+                    fields.setdefault(name, Field(name))
+            else:
+                bad += 1
+                first = first if bad > 1 else f"line {number}: {said}"
         if not readings:
-            raise ConfigError(f"{self.file}: {bad[0] if bad else 'there is nothing in it'}")
+            raise ConfigError(f"{self.file}: {first}")
         if bad:
-            more = f", and {len(bad) - 1} more" if len(bad) > 1 else ""
-            self.log.warning("%s: passed over %s%s", self.file, bad[0], more)
+            self.log.warning("%s: passed over %s%s", self.file, first, f", and {bad - 1} more" if bad > 1 else "")
         self._fields = tuple(fields.values())
         self._readings = self._paced()
 

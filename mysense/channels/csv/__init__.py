@@ -18,10 +18,10 @@ from mysense.channels.csv.disk import append, stamp
 from mysense.channels.csv.sheet import Row, Sheet
 from mysense.errors import RejectedError
 from mysense.plugin import option
-from mysense.telegram import SECOND, Data, Telegram, Value, check_name, ident_of
+from mysense.telegram import SECOND, Data, Telegram, Value, check_name, clean, ident_of
 
 TIME, UNIX = "time", "unix(s)"
-FILES = 256
+FILES = 1024
 """The most files of which something is remembered between two publishes."""
 
 
@@ -112,18 +112,19 @@ def _moment(time: int) -> str:
     except (OverflowError, ValueError, OSError):
         raise RejectedError(f"{wire.seconds(time)} s is a time that no calendar has") from None
     part = f".{rest:09}".rstrip("0") if rest else ""
-    return f"{moment:%Y-%m-%dT%H:%M:%S}{part}Z"
+    return f"{moment.replace(tzinfo=None).isoformat()}{part}Z"
 
 
 def _cells(data: Data, moment: str) -> dict[str, str]:
     """The cells of a row by column."""
     units = {f.name: f.unit for f in reversed(data.ident.fields)}
+    values = clean(data.values)
     cells = {TIME: moment, UNIX: wire.seconds(data.time)}
-    for name in dict.fromkeys([*(f.name for f in data.ident.fields), *data.values]):
+    for name in dict.fromkeys([*(f.name for f in data.ident.fields), *values]):
         unit = units.get(name)
         column = _text(f"{name}({unit})" if unit else name)
         if column not in (TIME, UNIX):
-            cells[column] = _cell(data.values.get(name))
+            cells[column] = _cell(values.get(name))
     return cells
 
 

@@ -36,7 +36,7 @@ class Sheet:
         self._newest = -inf
         content = path.read_bytes().rstrip(b"\0") if self.stamp else b""
         head = self._line(self.columns)
-        self._begun = bool(content) and not (head.startswith(content) and head != content)
+        self._begun = content == head or not head.startswith(content)  # else a crash has left some of it, or nothing
         if self._begun:
             self._recognize(content)
 
