@@ -11,7 +11,7 @@ from mysense import ini, legacy, options, registry, secrets
 from mysense.errors import ConfigError
 from mysense.ini import Section
 from mysense.plugin import Plugin, Processor
-from mysense.settings import CORE, END_OPTIONS, End, EndOptions, Settings
+from mysense.settings import CORE, END_OPTIONS, End, Settings
 from mysense.telegram import Item
 
 NAME = "MySense.conf"
@@ -141,13 +141,15 @@ class _Reader:
         common = options.declared(END_OPTIONS[kind])
         try:
             said = options.parse(END_OPTIONS[kind], _only(texts, common), self._where(section))
-            plugin = options.parse(cls, {k: v for k, v in texts.items() if k not in common}, self._where(section, common))
+            plugin = options.parse(
+                cls, {k: v for k, v in texts.items() if k not in common}, self._where(section, common)
+            )
         except ConfigError as error:
             self.problems += error.problems
             return None
         self.notices += secrets.readable(plugin, section.name)
         steps = self._steps(section.name, getattr(said, "processors", ()), recipes)
-        return End(section=section.name, kind=kind, plugin=plugin, options=cast(EndOptions, said), processors=steps)
+        return End(section=section.name, kind=kind, plugin=plugin, options=said, processors=steps)
 
     def _steps(self, section: str, names: Sequence[str], recipes: Recipes) -> tuple[tuple[str, Processor], ...]:
         steps = []
@@ -215,8 +217,7 @@ def _wanted(ends: Sequence[End], names: str, kinds: Sequence[str]) -> Iterator[E
         found = [
             end
             for end in ends
-            if end.kind in kinds
-            and name in (end.section, end.section.partition(":")[2], end.section.split(":")[1])
+            if end.kind in kinds and name in (end.section, end.section.partition(":")[2], end.section.split(":")[1])
         ]
         for end in found:
             end.options.enabled = True
@@ -234,14 +235,18 @@ def _bare(name: str, kinds: Sequence[str]) -> End:
     raise ConfigError(f"there is no {' or '.join(kinds)} {name!r}{options.nearest(name, known)}")
 
 
-def single(kind: str, name: str, texts: Mapping[str, str], path: Path | None, env: Mapping[str, str] = os.environ) -> Plugin:
+def single(
+    kind: str, name: str, texts: Mapping[str, str], path: Path | None, env: Mapping[str, str] = os.environ
+) -> Plugin:
     """One plugin: the options of its section in *path*, if a file is given, then the environment's, then *texts*."""
     cls = registry.find(kind, name)
     known = options.declared(cls)
     said: dict[str, str] = {}
     if path:
         sections, _ = ini.read(text_of(path))
-        section = next((s for s in sections.values() if s.name == f"{kind}:{name}" or s.name.startswith(f"{kind}:{name}:")), None)
+        section = next(
+            (s for s in sections.values() if s.name == f"{kind}:{name}" or s.name.startswith(f"{kind}:{name}:")), None
+        )
         if section is None:
             raise ConfigError(f"{path}: there is no section [{kind}:{name}]")
         said = {k: secrets.fill(v, env) for k, v in section.texts.items() if k in known}
@@ -253,13 +258,20 @@ def show(path: Path, env: Mapping[str, str] = os.environ) -> str:
     """The configuration in force as text: defaults included, secrets masked."""
     settings = load(path, env)
     lines: list[str] = []
-    core = {"id": settings.identity, "daemon": settings.daemon, "journal": settings.journal, "logging": settings.logging}
+    core = {
+        "id": settings.identity,
+        "daemon": settings.daemon,
+        "journal": settings.journal,
+        "logging": settings.logging,
+    }
     for name, values in core.items():
         lines += [f"[{name}]", *_shown(values), ""]
     if settings.identity.extra:
         lines += ["[meta]", *(f"{k} = {v}" for k, v in settings.identity.extra.items()), ""]
     shown: set[str] = set()
-    for section, step in (step for steps in (settings.intake, *(e.processors for e in settings.ends)) for step in steps):
+    for section, step in (
+        step for steps in (settings.intake, *(e.processors for e in settings.ends)) for step in steps
+    ):
         if section not in shown:
             lines += [f"[{section}]", *_shown(step), ""]
             shown.add(section)

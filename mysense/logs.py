@@ -22,8 +22,8 @@ def setup(options: LoggingOptions) -> Iterator[None]:
     """
     handler = _handler(options.file)
     waiting: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
-    door = logging.handlers.QueueHandler(waiting)  # type: ignore[arg-type]
-    listener = logging.handlers.QueueListener(waiting, handler)  # type: ignore[arg-type]
+    door = logging.handlers.QueueHandler(waiting)
+    listener = logging.handlers.QueueListener(waiting, handler)
     root = logging.getLogger()
     level = root.level
     root.setLevel(options.level.upper())

@@ -20,6 +20,8 @@ BOOLEANS = {"yes": True, "true": True, "on": True, "1": True, "no": False, "fals
 _UNITS = {"": 1, "s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _SIZES = {"": 1, "b": 1, "k": 10**3, "kb": 10**3, "m": 10**6, "mb": 10**6, "g": 10**9, "gb": 10**9}
 
+_SHOWN = (("d", 86400), ("h", 3600), ("min", 60)), (("GB", 10**9), ("MB", 10**6))
+
 
 def option(
     default: Any = MISSING,
@@ -90,7 +92,14 @@ class Option:
     @property
     def shown(self) -> str:
         """The default as somebody would type it."""
-        return "" if self.required else show(self.default)
+        if self.required:
+            return ""
+        if self.parse in (seconds, size) and self.default:
+            units = _SHOWN[self.parse is size]
+            for unit, amount in units:
+                if self.default % amount == 0:
+                    return f"{show(self.default // amount)} {unit}"
+        return show(self.default)
 
     @property
     def choices(self) -> tuple[str, ...]:

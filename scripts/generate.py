@@ -62,7 +62,8 @@ def architecture() -> str:
 
 
 FILES: dict[str, Callable[[], str]] = {
-    "MySense.conf": lambda: sample.sample(()),
+    "MySense.conf": sample.repository,
+    "docs/config.md": sample.reference,
     "docs/commands.md": commands,
     "docs/architecture.md": architecture,
 }

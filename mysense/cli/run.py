@@ -96,6 +96,11 @@ def demo(count: int) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
         with logs.setup(chosen.logging):
             daemon = Daemon(chosen)
-            enough = (lambda: daemon.journal.status().last > count + 2) if count else (lambda: False)
-            code = daemon.run(lambda: signal.sigtimedwait(STOP, 0.5) is not None or enough())
+
+            def enough() -> bool:
+                if signal.sigtimedwait(STOP, 0.5) is not None:
+                    return True
+                return count > 0 and daemon.journal.status().last >= count + 2  # ident and note are entries, too
+
+            code = daemon.run(enough)
     sys.exit(code)

@@ -171,6 +171,9 @@ class Journal(Protocol):
     def newest(self, node: str) -> int | None:
         """The latest time (ns) of any data of *node*."""
 
+    def hold(self, section: str) -> None:
+        """Keep other workers, here and in other processes, off a section; JournalError when one has it."""
+
     def cursor(self, name: str, start: str = "oldest") -> Cursor:
         """The cursor of a section; a new one stands before the oldest entry, or at the end (``now``).
 

@@ -13,6 +13,10 @@ from pathlib import Path
 from mysense.errors import JournalError
 
 
+_ALL: dict[str, set[str]] = {}
+"""What this process holds, by file: the kernel's locks are between processes only."""
+
+
 class Locks:
     """The sections that this process holds."""
 
@@ -25,7 +29,7 @@ class Locks:
     def hold(self, section: str) -> None:
         """Take a section, or raise JournalError saying who has it."""
         with self._mutex:
-            if section in self._held:
+            if section in _ALL.setdefault(str(self._path.absolute()), set()):
                 raise JournalError(f"[{section}] is already at work in this process")
             if self._file is None:
                 self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
@@ -35,6 +39,7 @@ class Locks:
                 pid = self._owner(section)
                 raise JournalError(f"[{section}] is already at work in process {pid}; stop that first") from None
             self._held.add(section)
+            _ALL[str(self._path.absolute())].add(section)
 
     def release(self, section: str) -> None:
         """Give a section free."""
@@ -42,10 +47,11 @@ class Locks:
             if section in self._held and self._file is not None:
                 fcntl.lockf(self._file, fcntl.LOCK_UN, 1, _byte(section))
                 self._held.discard(section)
+                _ALL[str(self._path.absolute())].discard(section)
 
     def held(self, section: str) -> bool:
         """Whether any process holds a section."""
-        if section in self._held:
+        if section in _ALL.get(str(self._path.absolute()), ()):
             return True
         try:
             return self._owner(section) != 0
@@ -58,6 +64,7 @@ class Locks:
             if self._file is not None:
                 os.close(self._file)
             self._file = None
+            _ALL.get(str(self._path.absolute()), set()).difference_update(self._held)
             self._held.clear()
 
     def _owner(self, section: str) -> int:

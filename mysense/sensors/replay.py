@@ -145,7 +145,6 @@ class Sensor(plugin.Sensor):
         return self._fields
 
     def open(self) -> None:
-        self.close()
         fields: dict[str, Field] = {}
         readings, bad, first = 0, 0, "there is nothing in it"
         for number, said in self._lines():

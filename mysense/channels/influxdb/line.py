@@ -79,7 +79,7 @@ class Encoder:
     def data(self, data: Data, new: bool = False) -> Point | None:
         """The point of a data telegram, or None when it holds nothing to write."""
         values = data.values
-        if values.__class__ is wire.JsonValues and (fields := plain(values.text)):  # type: ignore[attr-defined]
+        if values.__class__ is wire.JsonValues and (fields := plain(values.text)):
             return self._head(data.ident)[new] + fields, data.time
         if "geolocation" in values or "label" in values:
             place, values = self._moved(data)
