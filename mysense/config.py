@@ -139,11 +139,13 @@ class _Reader:
         known = {option.name for option in options.declared(cls).values()}
         texts = self._texts(section, secrets.network(kind, name, known, self.env))
         common = options.declared(END_OPTIONS[kind])
+        own = {name: text for name, text in texts.items() if name not in common}
         try:
             said = options.parse(END_OPTIONS[kind], _only(texts, common), self._where(section))
-            plugin = options.parse(
-                cls, {k: v for k, v in texts.items() if k not in common}, self._where(section, common)
-            )
+            if not said.enabled and any(o.required and not own.get(o.name) for o in options.declared(cls).values()):
+                self.problems += options.convert(options.declared(cls), own, self._where(section))[1]
+                return None  # switched off, and not complete yet
+            plugin = options.parse(cls, own, self._where(section))
         except ConfigError as error:
             self.problems += error.problems
             return None
@@ -178,7 +180,7 @@ class _Reader:
             near = options.nearest(section.name, every) or options.nearest(kind, every)
             self._problem(section.name, "", f"unknown section{near}")
 
-    def _where(self, section: Section, more: Mapping[str, object] = {}) -> Any:  # noqa: B006
+    def _where(self, section: Section) -> Any:
         def where(name: str) -> str:
             line = section.lines.get(name, section.line)
             place = f"{self.file}:{line}:" if line else f"{self.file}:"
@@ -229,7 +231,7 @@ def _wanted(ends: Sequence[End], names: str, kinds: Sequence[str]) -> Iterator[E
 def _bare(name: str, kinds: Sequence[str]) -> End:
     for kind in kinds:
         if name in registry.names(kind):
-            plugin = options.parse(registry.find(kind, name), {}, lambda option: f"[{kind}:{name}]")
+            plugin = single(kind, name, {}, None)
             return End(section=f"{kind}:{name}", kind=kind, plugin=plugin, options=END_OPTIONS[kind]())
     known = [name for kind in kinds for name in registry.names(kind)]
     raise ConfigError(f"there is no {' or '.join(kinds)} {name!r}{options.nearest(name, known)}")

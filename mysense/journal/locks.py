@@ -12,7 +12,6 @@ from pathlib import Path
 
 from mysense.errors import JournalError
 
-
 _ALL: dict[str, set[str]] = {}
 """What this process holds, by file: the kernel's locks are between processes only."""
 

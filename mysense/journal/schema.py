@@ -7,7 +7,8 @@ from collections.abc import Callable
 # cursor would then pass over the new entries in silence.
 TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE ident (id INTEGER PRIMARY KEY, node TEXT NOT NULL, digest TEXT NOT NULL, since INTEGER, body TEXT NOT NULL);
+CREATE TABLE ident (id INTEGER PRIMARY KEY, node TEXT NOT NULL, digest TEXT NOT NULL, since INTEGER,
+    body TEXT NOT NULL);
 CREATE INDEX ident_digest ON ident (digest);
 CREATE TABLE node (name TEXT PRIMARY KEY, ident INTEGER NOT NULL REFERENCES ident, newest INTEGER) WITHOUT ROWID;
 CREATE TABLE entry (

@@ -114,7 +114,7 @@ class SqliteJournal:
         return self._entries(
             self._query(
                 "SELECT seq, kind, ident, time, body FROM entry WHERE seq > ? AND seq <= ? AND ident IN"
-                f" (SELECT id FROM ident WHERE node IN ({wanted})) ORDER BY seq LIMIT ?",
+                f" (SELECT id FROM ident WHERE node IN ({wanted})) ORDER BY seq LIMIT ?",  # noqa: S608 (only question marks)
                 after, upto, *names, limit,
             )
         )  # fmt: skip
@@ -463,7 +463,8 @@ class SqliteJournal:
     def status(self) -> JournalStatus:
         first, last = self.bounds()
         times = [
-            self._query(f"SELECT time FROM entry WHERE kind > 0 ORDER BY seq {way} LIMIT 1") for way in ("", "DESC")
+            self._query("SELECT time FROM entry WHERE kind > 0 ORDER BY seq LIMIT 1"),
+            self._query("SELECT time FROM entry WHERE kind > 0 ORDER BY seq DESC LIMIT 1"),
         ]
         oldest, newest = (rows[0][0] if rows else None for rows in times)
         cursors = []
