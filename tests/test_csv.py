@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from mysense import options, wire
+from mysense.channels import csv as channel
 from mysense.channels.csv import Publisher
 from mysense.errors import ConfigError, RejectedError
 from mysense.telegram import SECOND, Data, Field, Ident, Note
@@ -98,6 +99,18 @@ def test_other_columns_begin_another_file_and_return_to_the_first(tmp_path, toda
         "Demo_k1_2023-11-15-2.csv": ["2", "5"],
         "Demo_k1_2023-11-15-3.csv": ["3"],
     }
+
+
+def test_a_field_that_the_ident_names_twice_has_one_column(tmp_path, today):
+    publish(tmp_path, data(1, Ident("Demo", "k1", fields=(Field("temp", "C"), Field("temp", "F"))), temp=20))
+
+    assert [row[2:] for row in table(today)] == [["temp(C)"], ["20"]]
+
+
+def test_no_value_takes_the_place_of_the_time(tmp_path, today):
+    publish(tmp_path, data(1, Ident("Demo", "k1"), **{"time": 5, "unix(s)": 6, "x": 7}))
+
+    assert table(today) == [["time", "unix(s)", "x"], ["2023-11-15T00:00:01Z", "1700006401", "7"]]
 
 
 def test_a_changed_unit_begins_another_file(tmp_path):
@@ -222,6 +235,15 @@ def test_the_edits_of_a_person_stay(tmp_path, today):
     assert today.read_bytes() == edited.encode() + b"\r\n2023-11-15T00:00:03Z,1700006403,3.0,\r\n"
 
 
+def test_a_file_that_an_editor_saved_with_other_line_ends_is_recognized(tmp_path, today):
+    publish(tmp_path, data(1, pm25=1.0))
+    saved = today.read_bytes().replace(b"\r\n", b"\n")
+    today.write_bytes(saved)
+    publish(tmp_path, data(1, pm25=1.0), data(2, pm25=2.0))
+
+    assert today.read_bytes() == saved + b"2023-11-15T00:00:02Z,1700006402,2.0,\r\n"
+
+
 def test_a_file_that_is_deleted_or_replaced_meanwhile_is_begun_again(tmp_path, today):
     with Publisher(directory=tmp_path) as publisher:
         publisher.publish([data(1, pm25=1.0)])
@@ -249,6 +271,7 @@ def test_a_full_disk_leaves_whole_rows_only_and_the_rest_comes_later(tmp_path, t
         assert (today.read_bytes(), names(tmp_path)) == (before, [today.name])
         publisher.publish([data(n, pm25=float(n)) for n in range(5, 15)])
 
+    assert names(tmp_path) == [today.name]
     assert [row[1] for row in table(today)[1:]] == [str(1_700_006_400 + n) for n in range(15)]
 
 
@@ -275,6 +298,30 @@ def test_a_kill_at_any_moment_gives_every_row_once(tmp_path, today):
     rows = table(folder / today.name)
     assert [float(row[2]) for row in rows[1:]] == [n / 7 for n in range(2000)]
     assert names(folder) == [today.name, "Demo_k1_info.jsonl"]
+
+
+def test_a_new_file_is_put_on_the_disk_and_so_is_its_name(tmp_path, monkeypatch):
+    synced, fsync = [], os.fsync
+
+    def remember(handle):
+        synced.append(Path(f"/proc/self/fd/{handle}").readlink())
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", remember)
+    publish(tmp_path, data(1, pm25=1.0), data(2, pm25=2.0))
+
+    assert synced == [tmp_path / "Demo_k1_2023-11-15.csv", tmp_path]
+
+
+def test_of_many_files_only_some_are_remembered(tmp_path, monkeypatch):
+    monkeypatch.setattr(channel, "FILES", 3)
+    telegrams = [data(n, Ident("Demo", f"k{n % 10}"), pm25=float(n)) for n in range(40)]
+    with Publisher(directory=tmp_path) as publisher:
+        for begin in (*range(0, 40, 7), 0):
+            publisher.publish(telegrams[begin : begin + 7])
+            assert len(publisher._sheets) <= 3
+
+    assert sum(len(table(path)) - 1 for path in tmp_path.iterdir()) == 40
 
 
 def test_what_is_passed_over_is_put_on_the_disk_all_the_same(tmp_path, monkeypatch):

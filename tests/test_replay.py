@@ -110,6 +110,29 @@ def test_the_speed_sets_the_pace(write, loop):
     assert took >= 0.24
 
 
+def pauses(path, count, **given):
+    """How long each reading but the first was waited for."""
+    with Sensor(file=path, **given) as sensor:
+        moments = []
+        while len(moments) < count:
+            if sensor.read():
+                moments.append(time.monotonic())
+    return [after - before for before, after in itertools.pairwise(moments)]
+
+
+def test_a_loop_keeps_the_pace(write):
+    path = write(data(0, x=1), data(20, x=2))
+
+    assert min(pauses(path, 3, speed=100.0, loop=True)) > 0.15
+
+
+def test_a_clock_that_was_set_back_does_not_make_it_rush(write):
+    path = write(data(60, x=1), data(0, x=2), data(20, x=3))
+
+    back, forth = pauses(path, 3, speed=100.0)
+    assert (back < 0.1, forth > 0.15) == (True, True)
+
+
 def test_a_reading_that_is_not_due_is_waited_for_a_moment_only(write):
     with Sensor(file=write(data(0, x=1), data(3600, x=2))) as sensor:
         assert sensor.read() == {"x": 1}
