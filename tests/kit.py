@@ -10,6 +10,7 @@ import threading
 import time
 import tty
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,5 @@ class Line:
     def close(self) -> None:
         """Pull the plug."""
         for end in (self.master, self._slave):
-            try:
+            with suppress(OSError):
                 os.close(end)
-            except OSError:
-                pass

@@ -141,7 +141,7 @@ class Influxd:
         answer = json.loads(text)
         results = answer.get("results", [{}])
         error = answer.get("error") or results[0].get("error")
-        assert status == 200 and not error, f"{query}: {status} {error}"
+        assert (status, error) == (200, None), query
         return results[0].get("series", [])
 
     def rows(self, query: str, database: str = "") -> list[dict[str, Any]]:

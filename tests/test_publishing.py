@@ -5,9 +5,9 @@ import time
 from collections import defaultdict
 
 import pytest
-from mysense.journal.memory import MemoryJournal
 
 from mysense.errors import RejectedError, UnavailableError
+from mysense.journal.memory import MemoryJournal
 from mysense.plugin import Processor, Publisher, option
 from mysense.publishing import BLOCK, PublishWorker
 from mysense.telegram import SECOND, Data, Ident, ident_of

@@ -38,7 +38,7 @@ def test_a_new_sensor_is_one_new_file(counter):
 
 
 def test_a_name_nearly_right_is_answered_with_the_right_one(counter):
-    with pytest.raises(ConfigError, match="there is no sensor 'conter', did you mean 'counter'?"):
+    with pytest.raises(ConfigError, match=r"there is no sensor 'conter', did you mean 'counter'\?"):
         registry.find("sensor", "conter")
 
 

@@ -1,0 +1,260 @@
+"""What every back end of the journal must do, as tests that it inherits."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from mysense.errors import JournalError
+from mysense.journal import Journal, Parked
+from mysense.telegram import SECOND, Data, Field, Ident, Note
+
+T0 = 1_700_000_000
+IDENT = Ident("Demo", "1", "shed", fields=(Field("temp", "C"),))
+OTHER = Ident("Demo", "2")
+
+
+def data(seconds: float, ident: Ident = IDENT, **values: Any) -> Data:
+    """A data telegram some seconds after a fixed time."""
+    return Data(ident, T0 * SECOND + round(seconds * SECOND), values or {"temp": float(seconds)})
+
+
+def times(telegrams: Any) -> list[float]:
+    """The times of the data among entries, in seconds after that time."""
+    found = [entry.telegram for entry in telegrams if isinstance(entry.telegram, Data)]
+    return [(telegram.time - T0 * SECOND) / SECOND for telegram in found]
+
+
+class JournalContract:
+    """Inherit, and give ``make``: an empty journal."""
+
+    def make(self, folder: Any) -> Journal:
+        """An empty journal; *folder* is for its files."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def journal(self, tmp_path: Any) -> Any:
+        """The journal under test."""
+        journal = self.make(tmp_path)
+        yield journal
+        journal.close()
+
+    def test_keeps_order_kind_and_values(self, journal: Journal) -> None:
+        note = Note(IDENT, T0 * SECOND, "stuck", "sensor:x", {"count": 2})
+        journal.append([data(1, temp=0, ok=True, text='a "b"\n'), note, data(0.5)])
+        [ident, first, noted, second] = [e.telegram for e in journal.cursor("a").fetch(9)]
+
+        assert isinstance(ident, Ident)
+        assert ident.digest == IDENT.digest
+        assert isinstance(first, Data)
+        assert first.ident is ident
+        assert dict(first.values) == {"temp": 0, "ok": True, "text": 'a "b"\n'}
+        assert isinstance(noted, Note)
+        assert (noted.kind, noted.text, dict(noted.values)) == ("stuck", "sensor:x", {"count": 2})
+        assert isinstance(second, Data)
+        assert second.time == T0 * SECOND + SECOND // 2
+
+    def test_flags_are_kept(self, journal: Journal) -> None:
+        journal.append([Data(IDENT, T0 * SECOND, {"temp": 99.0}, {"temp": "too high"})])
+        [_, entry] = journal.cursor("a").fetch(9)
+
+        assert isinstance(entry.telegram, Data)
+        assert dict(entry.telegram.flags) == {"temp": "too high"}
+
+    def test_a_missing_value_is_absent_and_nothing_is_no_telegram(self, journal: Journal) -> None:
+        journal.append([Data(IDENT, 1, {"a": float("nan"), "b": 0.0}), Data(IDENT, 2, {"a": float("inf")})])
+        entries = journal.cursor("a").fetch(9)
+
+        assert [dict(e.telegram.values) for e in entries if isinstance(e.telegram, Data)] == [{"b": 0.0}]
+
+    def test_an_ident_is_an_entry_only_when_it_changed(self, journal: Journal) -> None:
+        changed = Ident("Demo", "1", "roof")
+        journal.append([data(1), data(2), IDENT, data(3, OTHER), data(4, changed), data(5)])
+        said = [type(e.telegram).__name__ for e in journal.cursor("a").fetch(99)]
+
+        assert said == ["Ident", "Data", "Data", "Ident", "Data", "Ident", "Data", "Ident", "Data"]
+        newest = journal.ident("Demo_1")
+        assert newest is not None
+        assert newest.label == "shed"
+
+    def test_an_ident_is_known_since_its_first_data(self, journal: Journal) -> None:
+        journal.append([data(3), data(4)])
+        [ident, *_] = [e.telegram for e in journal.cursor("a").fetch(9)]
+
+        assert isinstance(ident, Ident)
+        assert ident.since == (T0 + 3) * SECOND
+        assert journal.newest("Demo_1") == (T0 + 4) * SECOND
+        assert journal.newest("Demo_9") is None
+
+    def test_late_data_keeps_the_ident_it_came_with_and_brings_no_entry(self, journal: Journal) -> None:
+        old = Ident("Demo", "1", "old", since=T0 * SECOND)
+        new = Ident("Demo", "1", "new", since=(T0 + 10) * SECOND)
+        journal.append([data(1, old), data(11, new), data(2, old), data(12, new)])
+        entries = [e.telegram for e in journal.cursor("a").fetch(99)]
+
+        assert [type(t).__name__ for t in entries] == ["Ident", "Data", "Ident", "Data", "Data", "Data"]
+        assert [t.ident.label for t in entries if isinstance(t, Data)] == ["old", "new", "old", "new"]
+
+    def test_a_repeat_is_confirmed_and_counted_and_not_appended(self, journal: Journal) -> None:
+        journal.append([data(1), data(2)])
+        before = journal.status().last
+        last = journal.append([data(2), data(1), data(1, OTHER)])
+        journal.append([data(1, temp=7.0), data(0)])
+
+        assert last == before + 2  # the other node's data, and its ident
+        assert times(journal.cursor("a").fetch(99)) == [1, 2, 1, 1, 0]
+        assert journal.status().repeated == 2
+
+    def test_cursors_are_independent(self, journal: Journal) -> None:
+        journal.append([data(n) for n in range(5)])
+        a, b = journal.cursor("a"), journal.cursor("b")
+        a.ack(a.fetch(3)[-1].seq)
+
+        assert (a.lag, b.lag) == (3, 6)
+
+    def test_what_was_not_acknowledged_comes_again(self, journal: Journal) -> None:
+        journal.append([data(n) for n in range(5)])
+        cursor = journal.cursor("a")
+
+        assert times(cursor.fetch(3)) == times(cursor.fetch(3)) == [0, 1]
+
+    def test_an_acknowledgement_never_goes_back(self, journal: Journal) -> None:
+        journal.append([data(n) for n in range(5)])
+        cursor = journal.cursor("a")
+        cursor.ack(4)
+        cursor.ack(2)
+
+        assert cursor.seq == 4
+
+    def test_a_new_cursor_begins_at_the_oldest_or_now(self, journal: Journal) -> None:
+        journal.append([data(1)])
+        old, new = journal.cursor("old"), journal.cursor("new", "now")
+        journal.append([data(2)])
+
+        assert times(old.fetch(9)) == [1, 2]
+        assert times(new.fetch(9)) == [2]
+
+    def test_fetch_wakes_up_when_something_is_appended(self, journal: Journal) -> None:
+        cursor, got = journal.cursor("a"), []
+        thread = threading.Thread(target=lambda: got.extend(cursor.fetch(9, 10)))
+        thread.start()
+        journal.append([data(1)])
+        thread.join(5)
+
+        assert times(got) == [1]
+
+    def test_position_and_state_are_stored_with_the_telegrams_or_not_at_all(self, journal: Journal) -> None:
+        def interrupted() -> Any:
+            yield data(2)
+            raise OSError("cable pulled")
+
+        journal.append([data(1)], "mqtt", "7", {"a": "1", "b": "2"})
+        with pytest.raises(OSError, match="cable"):
+            journal.append(interrupted(), "mqtt", "8", {"a": "3"})
+        journal.append([], "mqtt", None, {"b": None})
+
+        assert journal.position("mqtt") == "7"
+        assert journal.state("mqtt") == {"a": "1"}
+        assert journal.position("other") == ""
+        assert times(journal.cursor("a").fetch(9)) == [1]
+
+    def test_the_state_of_a_cursor_is_its_own(self, journal: Journal) -> None:
+        journal.append([data(1)])
+        cursor = journal.cursor("a")
+        cursor.ack(1, None, {"x": "1", "y": "2"})
+        cursor.ack(2, None, {"x": None})
+        journal.flush()
+
+        assert cursor.state() == {"y": "2"}
+
+    def test_a_parked_lane_counts_and_is_read_by_its_nodes(self, journal: Journal) -> None:
+        journal.append([data(n, (IDENT, OTHER)[n % 2]) for n in range(6)])
+        cursor = journal.cursor("a")
+        last = cursor.fetch(99)[-1].seq
+        parked = Parked(3, frozenset({"Demo_2"}), "no grant")
+        cursor.ack(last, {"two": parked})
+
+        assert cursor.lag == last - 2
+        assert times(cursor.fetch_parked("two", 2)) == [1]  # behind the ident of that node
+        assert times(cursor.fetch_parked("two", 99)) == [1, 3, 5]
+        assert cursor.lanes == {"two": parked}
+        cursor.ack(last, {})
+        assert cursor.lag == 0
+
+    def test_what_is_set_aside_is_kept_as_it_was(self, journal: Journal) -> None:
+        journal.append([data(1)])
+        cursor = journal.cursor("a")
+        cursor.reject(2, "not wanted", data(1, temp=7.5, text="as it was\n"))
+        journal.cursor("b").reject(2, "no", data(1))
+        [kept] = journal.rejected("a")
+
+        assert (kept.cursor, kept.seq, kept.reason) == ("a", 2, "not wanted")
+        assert isinstance(kept.telegram, Data)
+        assert dict(kept.telegram.values) == {"temp": 7.5, "text": "as it was\n"}
+        assert kept.telegram.ident.digest == IDENT.digest
+        assert cursor.seq == 0
+        journal.drop_rejected([kept.number])
+        assert [r.cursor for r in journal.rejected()] == ["b"]
+
+    def test_rewind_goes_back_and_forgets(self, journal: Journal) -> None:
+        journal.append([data(n) for n in range(4)])
+        cursor = journal.cursor("a")
+        cursor.ack(5, {"x": Parked(2, frozenset(), "")}, {"k": "v"})
+        cursor.rewind(3)
+
+        assert times(cursor.fetch(9)) == [1, 2, 3]
+        assert (cursor.lanes, cursor.state()) == ({}, {})
+
+    def test_numbers_are_not_used_again_when_everything_was_trimmed(self, journal: Journal) -> None:
+        last = journal.append([data(n) for n in range(5)])
+        cursor = journal.cursor("a")
+        cursor.ack(last)
+        journal.flush()
+        journal.trim()
+        journal.append([data(9)])
+
+        assert times(cursor.fetch(9)) == [9]
+        assert cursor.fetch(9)[0].seq == last + 1
+
+    def test_a_section_has_one_worker(self, journal: Journal) -> None:
+        cursor = journal.cursor("a")
+        with pytest.raises(JournalError):
+            journal.cursor("a")
+        cursor.close()
+        journal.hold("b")
+        with pytest.raises(JournalError):
+            journal.hold("b")
+
+        assert journal.cursor("a").seq == 0
+
+    def test_a_cursor_that_is_forgotten_is_gone(self, journal: Journal) -> None:
+        cursor = journal.cursor("a")
+        cursor.reject(1, "no", data(1))
+        cursor.close()
+        journal.forget("a")
+
+        assert journal.status().cursors == ()
+
+    def test_a_cursor_beyond_the_end_is_an_error_and_not_silence(self, journal: Journal) -> None:
+        journal.append([data(1)])
+        cursor = journal.cursor("a")
+        cursor.ack(99)
+        with pytest.raises(JournalError, match="99"):
+            cursor.fetch(9)
+
+    def test_many_threads_append_and_nothing_is_mixed_up(self, journal: Journal) -> None:
+        idents = [Ident("Demo", f"t{n}") for n in range(4)]
+        threads = [
+            threading.Thread(target=lambda ident=ident: [journal.append([data(n, ident)]) for n in range(50)])
+            for ident in idents
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        entries = journal.cursor("a").fetch(999)
+
+        assert [e.seq for e in entries] == list(range(1, 205))
+        for ident in idents:
+            mine = [e for e in entries if isinstance(e.telegram, Data) and e.telegram.ident.node == ident.node]
+            assert times(mine) == list(range(50))
