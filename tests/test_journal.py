@@ -1,5 +1,6 @@
 """The journal: its contract for every back end, and what only a file can show."""
 
+import os
 import signal
 import sqlite3
 import subprocess
@@ -188,7 +189,7 @@ def test_a_journal_of_version_1_is_read_and_goes_on(path):
     assert cursor.lanes == {"Demo_2": Parked(3, frozenset({"Demo_2"}), "no grant")}
     assert len(journal.rejected("publisher:csv")) == 1
     assert journal.position("subscriber:mqtt") == "42"
-    assert journal.append([data(5), data(6)]) == last + 1
+    assert journal.append([data(5, OTHER), data(6, OTHER)]) == last + 1
     journal.close()
 
 
@@ -293,3 +294,69 @@ def test_append_ack_and_trim_write_little(path):
     journal.close()
 
     assert (written() - before) / 20_000 < 1700
+
+
+def spoil(path, how):
+    """Damage a closed journal."""
+    body = bytearray(path.read_bytes())
+    if how == "header":
+        body[:100] = b"\xff" * 100
+    elif how == "cut":
+        del body[len(body) // 2 // 4096 * 4096 + 17 :]
+    else:
+        body[len(body) - 3 * 4096 : len(body) - 4096] = os.urandom(2 * 4096)
+    path.write_bytes(body)
+
+
+@pytest.mark.parametrize("how", ["header", "cut", "page"])
+def test_a_damaged_file_is_set_aside_and_what_can_be_read_goes_on(path, how, caplog):
+    journal = SqliteJournal(path)
+    for begin in range(0, 3000, 100):
+        journal.append([data(n, text="x" * 50) for n in range(begin, begin + 100)])
+    cursor = journal.cursor("a")
+    cursor.ack(2000)
+    before = journal.status().id
+    journal.close()
+    spoil(path, how)
+    journal = SqliteJournal(path)
+    kept = times(journal.read(0, 9999))
+    [note] = journal.status().notes
+    last = journal.append([data(9999)])
+
+    assert "set aside" in note
+    assert note in caplog.text
+    assert journal.status().id != before
+    assert list(path.parent.glob("journal.db.damaged-*"))
+    assert kept == sorted(kept)
+    assert journal.check() == []
+    if how == "page":
+        assert len(kept) > 2500
+    if how != "header":
+        assert last > max([e.seq for e in journal.read(0, 9999)][:-1], default=0)
+    assert times(journal.read(last - 1, 9)) == [9999]
+    journal.close()
+
+
+def test_a_full_disk_stops_nothing(tmp_path):
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(folder)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("mounting a small disk is not allowed here")
+    try:
+        journal = SqliteJournal(folder / "journal.db")
+        cursor = journal.cursor("a")  # it delivers nothing, and holds everything back
+        for begin in range(0, 60_000, 100):
+            journal.append([data(n, text="x" * 200) for n in range(begin, begin + 100)])
+        kept = times(journal.read(0, 10**6))
+        cursor.ack(journal.status().last)
+        journal.flush()
+        [status] = journal.status().cursors
+
+        assert kept == list(range(int(kept[0]), 60_000))
+        assert len(kept) > 3000
+        assert status.lost == pytest.approx(60_000 - len(kept), abs=2)
+        assert journal.check() == []
+        journal.close()
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)

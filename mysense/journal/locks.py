@@ -16,6 +16,10 @@ _ALL: dict[str, set[str]] = {}
 """What this process holds, by file: the kernel's locks are between processes only."""
 
 
+_PRESENT = 2**33
+"""The byte that every process locks that has the journal open."""
+
+
 class Locks:
     """The sections that this process holds."""
 
@@ -25,15 +29,32 @@ class Locks:
         self._file: int | None = None
         self._mutex = threading.Lock()
 
+    def enter(self) -> None:
+        """Tell others that this process has the journal open."""
+        with self._mutex:
+            fcntl.lockf(self._open(), fcntl.LOCK_SH, 1, _PRESENT)
+
+    def alone(self) -> bool:
+        """Whether no other process has the journal open."""
+        try:
+            fcntl.lockf(self._open(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _PRESENT)
+        except OSError:
+            return False
+        fcntl.lockf(self._open(), fcntl.LOCK_SH, 1, _PRESENT)
+        return True
+
+    def _open(self) -> int:
+        if self._file is None:
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
+        return self._file
+
     def hold(self, section: str) -> None:
         """Take a section, or raise JournalError saying who has it."""
         with self._mutex:
             if section in _ALL.setdefault(str(self._path.absolute()), set()):
                 raise JournalError(f"[{section}] is already at work in this process")
-            if self._file is None:
-                self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
             try:
-                fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _byte(section))
+                fcntl.lockf(self._open(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _byte(section))
             except OSError:
                 pid = self._owner(section)
                 raise JournalError(f"[{section}] is already at work in process {pid}; stop that first") from None

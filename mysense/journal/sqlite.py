@@ -1,22 +1,26 @@
 """The journal in one SQLite file; the tables are in ``schema``, the reasons in docs/journal.md."""
 
+import errno
 import logging
 import secrets
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mysense import wire
 from mysense.clock import Clock
-from mysense.errors import JournalError
+from mysense.errors import JournalError, UnavailableError
 from mysense.journal import Changes, CursorStatus, Entry, JournalStatus, Parked, Rejected, codec, schema
 from mysense.journal.cursor import SqliteCursor, lane_of, lane_row
+from mysense.journal.damaged import carry_over, looks_sound, set_aside
 from mysense.journal.locks import Locks
 from mysense.journal.repeats import Ring, mark
-from mysense.journal.writer import Writer
+from mysense.journal.reserve import Reserve
+from mysense.journal.writer import Work, Writer
 from mysense.telegram import SECOND, Ident, Telegram, ident_of
 
 log = logging.getLogger("mysense")
@@ -48,8 +52,17 @@ class SqliteJournal:
         self.path, self.clock = Path(path), clock or Clock()
         self._keep, self._max_size, self._forget = keep, max_size, forget
         self._opened = self.clock.now()
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._begin(durability, reading=False)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.touch()
+        except OSError as error:
+            raise OSError(error.errno, f"the journal cannot be written: {error.strerror}", str(self.path)) from None
+        self._notes: list[str] = []
+        self.locks = Locks(self.path)
+        self.locks.enter()
+        self._reserve = Reserve(self.path, max_size)
+        self._write = self._sound(durability)
+        self._begin(reading=False)
         self._writer = Writer(self._write, commit_interval, self._catch_up, self._lazy, self._after)
 
     @classmethod
@@ -59,17 +72,41 @@ class SqliteJournal:
         self.path, self.clock = Path(path), Clock()
         self._keep = self._max_size = self._forget = 0
         self._opened = self.clock.now()
-        self._begin("full", reading=True)
+        self._notes = []
+        self.locks = Locks(self.path)
+        self._begin(reading=True)
         return self
 
-    def _begin(self, durability: str, reading: bool) -> None:
+    def _sound(self, durability: str) -> sqlite3.Connection:
+        """A connection to write with; a damaged file is replaced, when nobody else has it open."""
+        try:
+            db = connect(self.path)
+            prepare(db, self.path)
+            sound = looks_sound(db)
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):
+                raise UnavailableError(f"the journal {self.path}: {error}") from error
+            sound = False
+        if not sound:
+            db.close()
+            if not self.locks.alone():
+                raise JournalError(f"the journal {self.path} is damaged; stop the other processes that use it")
+            db = self._replace()
+        db.execute(f"PRAGMA synchronous = {'FULL' if durability == 'full' else 'NORMAL'}")
+        return db
+
+    def _replace(self) -> sqlite3.Connection:
+        aside = set_aside(self.path, str(self.clock.now() // SECOND))
+        db = connect(self.path)
+        prepare(db, self.path)
+        self._notes.append(f"the journal was damaged and is set aside as {aside}: {carry_over(aside, db)}")
+        log.error(self._notes[-1])
+        return db
+
+    def _begin(self, reading: bool) -> None:
+        self._written = written()
         self._read_lock = threading.Lock()
         self._grown = threading.Condition()
-        self.locks = Locks(self.path)
-        if not reading:
-            self._write = connect(self.path)
-            self._write.execute(f"PRAGMA synchronous = {'FULL' if durability == 'full' else 'NORMAL'}")
-            prepare(self._write, self.path)
         self._db = connect(self.path, reading=reading)
         self._idents: dict[int, Ident] = {}
         self._numbers: dict[tuple[str, int | None], int] = {}
@@ -111,13 +148,11 @@ class SqliteJournal:
     def read_nodes(self, after: int, upto: int, nodes: Iterable[str], limit: int) -> list[Entry]:
         """Entries of some nodes, numbered above *after* up to *upto*."""
         wanted = ",".join("?" * len(names := list(nodes)))
-        return self._entries(
-            self._query(
-                "SELECT seq, kind, ident, time, body FROM entry WHERE seq > ? AND seq <= ? AND ident IN"
-                f" (SELECT id FROM ident WHERE node IN ({wanted})) ORDER BY seq LIMIT ?",  # noqa: S608 (only question marks)
-                after, upto, *names, limit,
-            )
-        )  # fmt: skip
+        sql = (
+            "SELECT seq, kind, ident, time, body FROM entry WHERE seq > ? AND seq <= ? AND ident IN"
+            f" (SELECT id FROM ident WHERE node IN ({wanted})) ORDER BY seq LIMIT ?"  # noqa: S608 (only question marks)
+        )
+        return self._entries(self._query(sql, after, upto, *names, limit))
 
     def bounds(self) -> tuple[int, int]:
         """The numbers of the oldest and of the newest entry."""
@@ -174,8 +209,36 @@ class SqliteJournal:
         state: Changes | None = None,
     ) -> int:
         batch = list(telegrams)
-        self._writer.do(lambda db: self._append(db, batch, source, position, state))
+        self._do(lambda db: self._append(db, batch, source, position, state))
         return int(self._last)
+
+    def _do(self, work: Work) -> None:
+        """Have something written; when the disk is full, make room and try once more."""
+        try:
+            self._writer.do(work)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            self._make_room()
+            try:
+                self._writer.do(work)
+            finally:
+                self._reserve.take()
+
+    def _make_room(self) -> None:
+        """On a full disk: what all have passed goes, and if that is nothing, the oldest that is unsent."""
+        log.warning("journal: the disk is full; the oldest entries go")
+        self._reserve.give()  # to delete needs room, too
+        self._write_wal_back()
+        self._writer.do(lambda db: None)  # acknowledgements that wait
+        force = not self._trim_some(500)
+        for _ in range(10):  # in small steps: each is written before it makes room
+            self._trim_some(500, force)
+            self._write_wal_back()
+
+    def _write_wal_back(self) -> None:
+        with self._read_lock, suppress(sqlite3.OperationalError):  # the file itself may need room
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def _append(
         self, db: sqlite3.Connection, batch: list[Telegram], source: str, position: str | None, state: Changes | None
@@ -406,19 +469,26 @@ class SqliteJournal:
     # Keeping house
 
     def trim(self) -> int:
+        dropped = self._trim_all()
+        self._reserve.take()
+        return dropped
+
+    def _trim_all(self) -> int:
         dropped = 0
         while (count := self._trim_some()) > 0:
             dropped += count
         return dropped
 
-    def _trim_some(self, most: int = 5000) -> int:
-        """Drop up to so many entries in a transaction of their own."""
+    def _trim_some(self, most: int = 5000, force: bool = False) -> int:
+        """Drop up to so many entries in a transaction of their own; with *force* also what is unsent."""
         count = 0
 
         def drop(db: sqlite3.Connection) -> None:
             nonlocal count
             first, last = self.bounds()
             end = self._trim_end(db, first, last)
+            if force:
+                end = last - 1
             if end < first:
                 return
             end = min(end, first + most - 1)
@@ -475,7 +545,7 @@ class SqliteJournal:
             cursors.append(CursorStatus(name, seq, max(0, last - waits), lanes, rejected, lost, seen, orphan))
         return JournalStatus(
             meta(self._db, "id", ""), str(self.path), first, last, self._bytes(), oldest, newest, self._repeated,
-            0, self._opened, tuple(cursors),
+            written() - self._written, self._opened, tuple(cursors), tuple(self._notes),
         )  # fmt: skip
 
     def check(self) -> list[str]:
@@ -513,13 +583,15 @@ def connect(path: Path, reading: bool = False) -> sqlite3.Connection:
 def prepare(db: sqlite3.Connection, path: Path) -> None:
     """Make the tables, or upgrade older ones."""
     db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA journal_size_limit = 4000000")
+    db.execute("PRAGMA journal_size_limit = 2000000")
+    db.execute("PRAGMA wal_autocheckpoint = 500")
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version > schema.VERSION:
         raise JournalError(f"{path} was written by a newer mysense (schema {version}); upgrade mysense")
     if version == schema.VERSION:
         return
     db.execute("BEGIN IMMEDIATE")
+    version = db.execute("PRAGMA user_version").fetchone()[0]  # another process may have been quicker
     if version == 0 and not db.execute("SELECT 1 FROM sqlite_master").fetchone():
         for statement in schema.TABLES.split(";"):
             db.execute(statement)
@@ -528,6 +600,15 @@ def prepare(db: sqlite3.Connection, path: Path) -> None:
         upgrade(db)
     db.execute(f"PRAGMA user_version = {schema.VERSION}")
     db.execute("COMMIT")
+
+
+def written() -> int:
+    """Bytes that this process has had written to disk so far."""
+    try:
+        lines = Path("/proc/self/io").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("write_bytes:"))
+    except (OSError, StopIteration):
+        return 0
 
 
 def meta(db: sqlite3.Connection, key: str, default: str) -> str:

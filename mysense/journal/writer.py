@@ -1,10 +1,13 @@
 """The one thread of a process that writes the journal: what comes together is committed together."""
 
+import errno
 import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+
+from mysense.errors import UnavailableError
 
 Work = Callable[[sqlite3.Connection], None]
 
@@ -48,6 +51,8 @@ class Writer:
             self._jobs.append(job)
             self._wake.notify()
         job.done.wait()
+        if isinstance(job.error, sqlite3.Error):
+            raise _told(job.error) from job.error
         if job.error:
             raise job.error
 
@@ -104,7 +109,11 @@ class Writer:
             for job in jobs:
                 job.error = job.error or error
         finally:
-            self._after(db, done)
+            try:
+                self._after(db, done)
+            except Exception as error:  # whoever waits must hear of it, and the next commit begins anew
+                for job in jobs:
+                    job.error = job.error or error
             for job in jobs:
                 job.done.set()
 
@@ -119,3 +128,10 @@ class Writer:
             self._db.execute("ROLLBACK TO job")
             job.error = error
         self._db.execute("RELEASE job")
+
+
+def _told(error: sqlite3.Error) -> OSError:
+    """A failure of SQLite as the rest of mysense understands it: later it may work."""
+    if "full" in str(error):
+        return OSError(errno.ENOSPC, "the disk is full; the journal cannot be written")
+    return UnavailableError(f"the journal cannot be written: {error}")
