@@ -159,7 +159,8 @@ class _Reader:
             full = name if name.startswith("processor:") else f"processor:{name}"
             found = full if full in recipes else next((k for k in recipes if k.rpartition(":")[2] == name), None)
             if found is None:
-                near = options.nearest(name, [key.removeprefix("processor:") for key in recipes])
+                short = [key.removeprefix("processor:") for key in recipes]
+                near = options.nearest(name, [*short, *(key.rpartition(":")[2] for key in short)])
                 self._problem(section, "processors", f"there is no section [processor:{name}]{near}")
                 continue
             self.used.add(found)
@@ -219,7 +220,7 @@ def _wanted(ends: Sequence[End], names: str, kinds: Sequence[str]) -> Iterator[E
         found = [
             end
             for end in ends
-            if end.kind in kinds and name in (end.section, end.section.partition(":")[2], end.section.split(":")[1])
+            if end.kind in kinds and name in (end.section, end.section.partition(":")[2], *end.section.split(":")[1:])
         ]
         for end in found:
             end.options.enabled = True

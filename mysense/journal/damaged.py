@@ -61,7 +61,7 @@ def carry_over(aside: Path, db: sqlite3.Connection) -> str:
             if row is None:
                 failed = True
                 continue
-            db.execute(f"INSERT OR IGNORE INTO {table} ({columns}) VALUES ({marks})", row)  # noqa: S608 (our own names)
+            db.execute(f"INSERT OR IGNORE INTO {table} ({columns}) VALUES ({marks})", row)
             counts[table] += 1
     db.execute("DELETE FROM entry WHERE ident NOT IN (SELECT id FROM ident)")
     db.execute("DELETE FROM node WHERE ident NOT IN (SELECT id FROM ident)")
@@ -84,7 +84,7 @@ def _rows(old: sqlite3.Connection, table: str, number: str, columns: str) -> Ite
     """The rows that can be read; None for a place that cannot."""
     if not number:
         try:
-            yield from old.execute(f"SELECT {columns} FROM {table}")  # noqa: S608
+            yield from old.execute(f"SELECT {columns} FROM {table}")
         except sqlite3.Error:
             yield None
         return
@@ -93,7 +93,7 @@ def _rows(old: sqlite3.Connection, table: str, number: str, columns: str) -> Ite
         upto = after + _PAGE
         try:
             page = old.execute(
-                f"SELECT {columns} FROM {table} WHERE {number} > ? AND {number} <= ?",  # noqa: S608
+                f"SELECT {columns} FROM {table} WHERE {number} > ? AND {number} <= ?",
                 (after, upto),
             ).fetchall()
         except sqlite3.Error:
@@ -104,7 +104,7 @@ def _rows(old: sqlite3.Connection, table: str, number: str, columns: str) -> Ite
 
 def _highest(old: sqlite3.Connection, table: str, number: str) -> int:
     try:
-        return old.execute(f"SELECT coalesce(max({number}), 0) FROM {table}").fetchone()[0]  # type: ignore[no-any-return]  # noqa: S608
+        return old.execute(f"SELECT coalesce(max({number}), 0) FROM {table}").fetchone()[0]  # type: ignore[no-any-return]
     except sqlite3.Error:
         return _sequence(old) if table == "entry" else 100_000
 

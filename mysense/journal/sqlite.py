@@ -150,7 +150,7 @@ class SqliteJournal:
         wanted = ",".join("?" * len(names := list(nodes)))
         sql = (
             "SELECT seq, kind, ident, time, body FROM entry WHERE seq > ? AND seq <= ? AND ident IN"
-            f" (SELECT id FROM ident WHERE node IN ({wanted})) ORDER BY seq LIMIT ?"  # noqa: S608 (only question marks)
+            f" (SELECT id FROM ident WHERE node IN ({wanted})) ORDER BY seq LIMIT ?"
         )
         return self._entries(self._query(sql, after, upto, *names, limit))
 

@@ -1,0 +1,135 @@
+"""A MySense.conf of the original is read as it is; what has no successor is named and is no failure."""
+
+from pathlib import Path
+
+import pytest
+
+from mysense import config, legacy, registry
+from mysense.telegram import Location
+from tests.kit import mysense
+
+ORIGINAL = Path(__file__).parent.parent / "testdata" / "conf" / "original.conf"
+TEXT = ORIGINAL.read_text()
+
+
+def test_every_section_is_read_or_named(tmp_path):
+    settings = config.load(ORIGINAL)
+    read = {end.section.partition(":")[2] for end in settings.ends}
+    said = "\n".join(settings.notices)
+
+    for old, new in legacy.PLUGINS.items():
+        assert f"[{old}]" in TEXT
+        assert new.partition(":")[2] in read or f"[{old}] is passed over: its place will be taken by [{new}]" in said
+
+
+def test_every_option_is_taken_or_named():
+    settings = config.load(ORIGINAL)
+    said = "\n".join(settings.notices)
+
+    for section, options in (
+        ("process", ("home", "pid", "start_dir", "raw")),
+        ("csv", ("ttl",)),
+        ("influxpub", ("database",)),
+        ("dylos", ("type", "units", "bufsize", "sync", "raw", "interval")),
+    ):
+        for option in options:
+            assert f"[{section}] {option} has no successor" in said
+
+
+def test_what_it_said_is_what_runs():
+    settings = config.load(ORIGINAL)
+    ends = {end.section: end for end in settings.ends}
+    influx = ends["publisher:influxdb"].plugin
+
+    assert settings.daemon.interval == 300  # it was five minutes
+    assert settings.identity.ident().node == "BdP_test_sense"
+    assert settings.identity.geolocation == Location(51.420635, 6.1356117, 22.9)
+    assert settings.logging.level == "info"
+    assert (influx.hostname, influx.port, influx.user, influx.password) == (
+        "influx.example.org",
+        8086,
+        "ios",
+        "acacadabra",
+    )
+    assert influx.database == "{project}_{serial}"
+    assert ends["sensor:dylos"].plugin.usbid == "Prolific_Technology"
+    assert ends["sensor:dylos"].plugin.fields == ("pm_25", "pm_10")
+    assert ends["publisher:csv"].plugin.directory == Path("/var/tmp/mysense")
+
+
+def test_calibrations_belong_to_the_publishers_now():
+    settings = config.load(ORIGINAL)
+    [(section, step)] = next(e.processors for e in settings.ends if e.section == "publisher:influxdb")
+
+    assert section == "processor:calibrate:dylos"
+    assert "pm_25" in step.factors
+    assert "pm_10" not in step.factors  # it was left as it is
+
+
+@pytest.mark.parametrize(
+    ("switch", "enabled"),
+    [("output = true", True), ("output = True", True), ("output = false", False), ("", False), ("output = 1", True)],
+)
+def test_a_section_is_on_when_it_said_so(switch, enabled):
+    [end] = config.parse(f"[process]\ninterval = 60\n[console]\n{switch}\n").ends
+
+    assert end.options.enabled is enabled
+
+
+def test_dust_in_micrograms_stays_dust_in_micrograms():
+    [end] = config.parse("[dylos]\ninput = true\nunits = ug/m3,ug/m3\n").ends
+
+    assert end.plugin.unit == "ug/m3"
+
+
+def test_a_dylos_that_was_played_from_a_file_is_replayed(tmp_path):
+    lines = tmp_path / "dylos.txt"
+    lines.write_text("318,62\n")
+    [end] = config.parse(f"[dylos]\ninput = true\nfile = {lines}\n").ends
+
+    assert end.section == "sensor:replay"
+    assert end.plugin.file == lines
+
+
+def test_a_plugin_that_comes_later_is_taken_without_a_change_here(monkeypatch):
+    text = "[rssi]\ninput = true\ninterval = 30\n"
+    assert config.parse(text).ends == ()
+    monkeypatch.setattr(registry, "builtin", lambda package: frozenset({"rssi"}))
+    monkeypatch.setattr(
+        registry, "find", lambda kind, name: __import__("mysense.sensors.simulated", fromlist=["x"]).Sensor
+    )
+    [end] = config.parse(text).ends
+
+    assert (end.section, end.plugin.interval) == ("sensor:rssi", 30)
+
+
+def test_comments_behind_values_are_none_of_the_value():
+    assert config.parse("[process]\ninterval = 2   ; minutes\n[console]\noutput=true\n").daemon.interval == 120
+
+
+def test_migrate_prints_what_today_reads_the_same(tmp_path):
+    done = mysense("config", "migrate", ORIGINAL)
+    conf = tmp_path / "MySense.conf"
+    conf.write_text(done.stdout)
+    old, new = config.load(ORIGINAL), config.load(conf)
+
+    assert new.notices == ()
+    assert (new.daemon, new.logging, new.identity) == (old.daemon, old.logging, old.identity)
+    assert [end.section for end in new.ends] == [end.section for end in old.ends]
+    assert [vars(end.plugin).keys() for end in new.ends] == [vars(end.plugin).keys() for end in old.ends]
+    assert "# [mqttpub] is passed over" in done.stdout
+
+
+def test_a_file_of_today_is_not_taken_for_one_of_old():
+    assert not legacy.recognises("[id]\nproject = x\n[publisher:console]\n")
+    assert not legacy.recognises("[id]\nproject = x\n[logging]\nlevel = info\n")
+    assert legacy.recognises("[id]\nproject = x\n[console]\noutput = true\n")
+
+
+def test_check_names_what_was_passed_over(tmp_path):
+    conf = tmp_path / "MySense.conf"
+    conf.write_text("[console]\noutput = true\n[email]\noutput = true\nto = somebody@example.org\n")
+    said = mysense("check", "-c", conf).stdout
+
+    assert "[email] is passed over: its place will be taken by [publisher:email]" in said
+    assert "publisher:console" in said
