@@ -44,6 +44,7 @@ docs: ## write the generated files anew: MySense.conf, docs/config.md, docs/comm
 
 bench: ## measure; the figures belong to this machine
 	$(SETUP) test
+	@sh scripts/servers $(SERVERS)
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit; done
 
 test-all-pythons: ## make test with every Python of PYTHONS that is on this machine
