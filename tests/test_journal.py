@@ -360,3 +360,32 @@ def test_a_full_disk_stops_nothing(tmp_path):
         journal.close()
     finally:
         subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_an_acknowledgement_that_could_not_be_written_is_written_later(path, monkeypatch):
+    journal = SqliteJournal(path)
+    journal.append([data(n) for n in range(5)])
+    cursor = journal.cursor("a")
+    monkeypatch.setattr(journal._acks, "_clock", None)  # the next write of acknowledgements fails
+    cursor.ack(3, {"x": Parked(2, frozenset({"Demo_1"}), "no")}, {"k": "v"})
+    with pytest.raises(AttributeError):
+        journal.flush()
+    monkeypatch.undo()
+    cursor.ack(4, None, {"l": "w"})
+    journal.close()
+    journal = SqliteJournal(path)
+    cursor = journal.cursor("a")
+
+    assert (cursor.seq, cursor.state(), list(cursor.lanes)) == (4, {"k": "v", "l": "w"}, ["x"])
+    journal.close()
+
+
+def test_what_could_not_be_stored_is_no_repeat_when_it_comes_again(path):
+    journal = SqliteJournal(path)
+    with pytest.raises(UnicodeEncodeError):
+        journal.append([data(1), data(2, text="\ud800")])
+    journal.append([data(1)])
+
+    assert times(journal.read(0, 9)) == [1]
+    assert journal.status().repeated == 0
+    journal.close()

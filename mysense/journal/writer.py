@@ -111,6 +111,8 @@ class Writer:
         finally:
             try:
                 self._after(db, done)
+                if done and any(job.error for job in jobs):
+                    self._after(db, False)  # what the failed ones had made it remember is not there
             except Exception as error:  # whoever waits must hear of it, and the next commit begins anew
                 for job in jobs:
                     job.error = job.error or error

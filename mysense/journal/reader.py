@@ -1,0 +1,119 @@
+"""Reading the journal: short queries over one connection, beside whoever writes."""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from mysense import wire
+from mysense.journal import Entry, Parked, codec
+from mysense.journal.cursor import lane_of
+from mysense.journal.files import connect
+from mysense.telegram import Ident
+
+POLL = 0.25
+"""Seconds between two looks for what other processes have appended."""
+
+
+class Reader:
+    """What there is in the journal. Safe to use from several threads."""
+
+    def __init__(self, path: Path, reading: bool) -> None:
+        self._db = connect(path, reading)
+        self._lock = threading.Lock()
+        self._grown = threading.Condition()
+        self.idents: dict[int, Ident] = {}
+        self.last = 0
+        try:
+            self.last = self.bounds()[1]
+        except BaseException:
+            self._db.close()
+            raise
+
+    def query(self, sql: str, *args: object) -> list[tuple[Any, ...]]:
+        """The rows of a query."""
+        with self._lock:
+            return self._db.execute(sql, args).fetchall()
+
+    def number_to_ident(self, number: int) -> Ident:
+        """An ident by its number: always the same object."""
+        ident = self.idents.get(number)
+        if ident is None:
+            [(body,)] = self.query("SELECT body FROM ident WHERE id = ?", number)
+            ident = self.idents.setdefault(number, wire.decode_ident(body))
+        return ident
+
+    def forget_idents(self) -> None:
+        """Forget idents whose rows were rolled back."""
+        [(top,)] = self.query("SELECT coalesce(max(id), 0) FROM ident")
+        for number in [number for number in self.idents if number > top]:
+            del self.idents[number]
+
+    def _entries(self, rows: Sequence[tuple[Any, ...]]) -> list[Entry]:
+        known, build = self.idents, codec.telegram
+        for number in {row[2] for row in rows}.difference(known):
+            self.number_to_ident(number)
+        return [Entry(seq, build(kind, known[ident], time, body)) for seq, kind, ident, time, body in rows]
+
+    def read(self, after: int, limit: int) -> list[Entry]:
+        """Entries numbered above *after*."""
+        sql = "SELECT seq, kind, ident, time, body FROM entry WHERE seq > ? ORDER BY seq LIMIT ?"
+        return self._entries(self.query(sql, after, limit))
+
+    def read_nodes(self, after: int, upto: int, nodes: Iterable[str], limit: int) -> list[Entry]:
+        """Entries of some nodes, numbered above *after* up to *upto*."""
+        wanted = ",".join("?" * len(names := list(nodes)))
+        sql = (
+            "SELECT seq, kind, ident, time, body FROM entry WHERE seq > ? AND seq <= ? AND ident IN"
+            f" (SELECT id FROM ident WHERE node IN ({wanted})) ORDER BY seq LIMIT ?"
+        )
+        return self._entries(self.query(sql, after, upto, *names, limit))
+
+    def bounds(self) -> tuple[int, int]:
+        """The numbers of the oldest and of the newest entry."""
+        [(last,)] = self.query("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'entry'")
+        [(first,)] = self.query("SELECT coalesce(min(seq), ?) FROM entry", last + 1)
+        return first, last
+
+    def lanes(self, cursor: str) -> dict[str, Parked]:
+        """The parked lanes of a cursor, as they are written."""
+        rows = self.query("SELECT name, seq, nodes, reason, blocked FROM lane WHERE cursor = ?", cursor)
+        return {name: lane_of(*rest) for name, *rest in rows}
+
+    def size(self) -> int:
+        """Bytes that the journal takes in its file, without what is free in it."""
+        names = ("page_count", "freelist_count", "page_size")
+        [(pages,)], [(free,)], [(each,)] = (self.query(f"PRAGMA {name}") for name in names)
+        return int((pages - free) * each)
+
+    def grown(self, last: int) -> None:
+        """There are entries up to *last* now: wake whoever waits."""
+        with self._grown:
+            self.last = last
+            self._grown.notify_all()
+
+    def wait(self, after: int, timeout: float) -> bool:
+        """Wait until there is an entry above *after*; also of another process, which nothing tells us."""
+        until = time.monotonic() + timeout
+        while self.last <= after:
+            self.last = max(self.last, self.bounds()[1])
+            if self.last > after:
+                break
+            if (left := until - time.monotonic()) <= 0:
+                return False
+            with self._grown:
+                if self.last <= after:
+                    self._grown.wait(min(POLL, left))
+        return True
+
+    def write_wal_back(self) -> None:
+        """Bring the write-ahead log into the file, and cut it off."""
+        with self._lock, suppress(sqlite3.OperationalError):  # the file itself may need room
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def close(self) -> None:
+        """Let go."""
+        self._db.close()
