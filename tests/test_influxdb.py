@@ -420,3 +420,40 @@ def test_names_of_strangers_do_not_become_databases(stand_in):
 
     assert stand_in.requests == []
     assert [type(error) for error in failures.values()] == [RejectedError]
+
+
+def test_administration_by_the_package(influxd_auth, ident):
+    from mysense.channels.influxdb.admin import Admin
+
+    admin = Admin(host="127.0.0.1", port=influxd_auth.port, username="root", password="acacadabra", timeout=5)
+    admin.create_database(ident.node)
+    admin.create_database(ident.node)  # one that is there stays as it is
+    user = ident.serial
+    admin.query(f"CREATE USER \"{user}\" WITH PASSWORD 'acacadabra'")
+    admin.query(f'GRANT WRITE ON "{ident.node}" TO "{user}"')
+    with publisher(influxd_auth, user=user, password="acacadabra") as far:
+        assert far.publish([data(0, ident)]) == {}
+
+    assert ident.node in admin.databases()
+    assert admin.grants(user) == {ident.node: "WRITE"}
+    assert admin.series(ident.node) == ["data,label=shed,new=1", "info,label=shed"]
+    assert admin.query('SELECT temp FROM "data"', ident.node) == [{"time": T0 * SECOND, "temp": 0}]
+    with pytest.raises(UnavailableError, match="error parsing query"):
+        admin.query("SHOW NONSENSE")
+    admin.close()
+
+
+def test_administration_does_not_wait_for_ever(ident):
+    from mysense.channels.influxdb.admin import Admin
+
+    [port] = free_ports(1)
+    admin = Admin(host="127.0.0.1", port=port, timeout=0.5)
+    with pytest.raises(OSError):
+        admin.databases()
+    admin.close()
+
+
+def test_without_the_package_the_line_that_cures_it_is_told(influxd, ident, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "influxdb", None)
+    with publisher(influxd) as far, pytest.raises(OSError, match=r"pip install 'mysense\[influxdb\]'"):
+        far.publish([data(0, ident)])
