@@ -3,6 +3,7 @@
 The package is imported when it is first needed, and never waits longer than the time-out.
 """
 
+import json
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,4 +76,13 @@ class Admin:
                 warnings.simplefilter("ignore")
                 yield
         except (self._refused, self._broken) as error:
-            raise UnavailableError(str(getattr(error, "content", "") or error)) from None
+            raise UnavailableError(_said(error)) from None
+
+
+def _said(error: Exception) -> str:
+    """The server's own words."""
+    text = str(getattr(error, "content", "") or error)
+    try:
+        return str(json.loads(text)["error"])
+    except (ValueError, KeyError, TypeError):
+        return text

@@ -237,7 +237,9 @@ class Publisher(plugin.Publisher):
 
     def _missing(self, database: str, said: str) -> str:
         why = "create = no" if not self.create else "this user may not make it"
-        return f"{said or f'there is no database {database}'} ({why}); an administrator types: {creation(database)}"
+        grant = f"; GRANT ALL ON {quoted(database)} TO {quoted(self.user)}" if self.user else ""
+        about = said or f"there is no database {database}"
+        return f"{about} ({why}); an administrator types: {creation(database)}{grant}"
 
     def _create(self, database: str) -> bool:
         """Make a database; whether it is there now."""
