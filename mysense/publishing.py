@@ -84,10 +84,12 @@ class PublishWorker(Worker):
             self.plugin.max_batch, 0.0 if self.draining.is_set() else 1.0
         )
         if not entries:
+            if self.lanes:
+                self._tell()
+            elif not self.draining.is_set():
+                self.become("running")
             if self.draining.is_set():
                 self.stop.set()
-            elif not self.lanes:
-                self.become("running")
             return
         if len(entries) == self.plugin.max_batch:  # a backlog: read on while the far end works
             self._ahead.begin(entries[-1].seq, self.plugin.max_batch)

@@ -125,6 +125,19 @@ def test_the_journal_can_be_looked_into(finished):
     assert "nothing wrong" in checked.stderr
 
 
+def test_a_cursor_without_a_section_is_pointed_out_and_can_be_forgotten(finished, tmp_path):
+    other = tmp_path / "other.conf"
+    other.write_text(finished.conf.read_text().replace("[publisher:console]", "[publisher:console:new]"))
+    said = mysense("journal", "status", "-c", other).stdout
+    mysense("journal", "forget", "publisher:console", "-c", other)
+    wrong = mysense("journal", "forget", "publisher:nothing", "-c", other, code=1).stderr
+
+    assert "orphan" in said
+    assert "publisher:console" not in mysense("journal", "status", "-c", other).stdout
+    assert "there is no cursor 'publisher:nothing'" in wrong
+    assert "orphan" not in mysense("journal", "status", "-c", finished.conf).stdout
+
+
 def test_what_was_exported_can_be_published(finished, tmp_path):
     exported = tmp_path / "export.jsonl"
     exported.write_text(mysense("journal", "export", "-c", finished.conf).stdout)

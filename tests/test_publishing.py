@@ -183,6 +183,16 @@ def test_a_parked_lane_survives_a_restart(lanes):
     assert lanes.far.got["Demo_1"] == [1, 3, 5, 7, 9]
 
 
+def test_a_blocked_lane_is_still_told_after_a_restart(bench):
+    bench.far.refuses = lambda t: isinstance(t, Data)
+    bench.journal.append([data(n) for n in range(50)])
+    bench.settle()
+    bench.restart()
+    bench.settle(2)
+
+    assert bench.worker.status.state == "blocked"
+
+
 def test_a_node_that_is_new_in_a_parked_lane_is_not_forgotten():
     bench = Bench()
     bench.far.lane = lambda telegram: "all"

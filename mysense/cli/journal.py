@@ -63,8 +63,9 @@ def status(ctx: click.Context, as_json: bool) -> None:
     for note in said["notes"]:
         click.echo(note)
     rows = [["cursor", "at", "lag", "rejected", "lost", ""]]
+    known = {end.section for end in settings(ctx).ends}
     for c in said["cursors"]:
-        about = "orphan" if c["orphan"] else ""
+        about = "" if c["name"] in known else "orphan: no section has it; 'mysense journal forget' frees what it holds"
         rows.append([c["name"], str(c["seq"]), str(c["lag"]), str(c["rejected"]), str(c["lost"]), about])
         rows += [[f"  {lane}", f"from {p['seq']}", "", "", "", p["reason"]] for lane, p in c["lanes"].items()]
     table(rows)
