@@ -27,7 +27,7 @@ def read(text: str) -> tuple[dict[str, Section], list[tuple[int, str]]]:
     mistakes: list[tuple[int, str]] = []
     section: Section | None = None
     option = ""
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):  # as editors count
         stripped = line.strip()
         if not stripped or stripped[0] in "#;":
             option = "" if not stripped else option
@@ -39,7 +39,7 @@ def read(text: str) -> tuple[dict[str, Section], list[tuple[int, str]]]:
                 mistakes.append((number, f"[{name}] is here again; it began in line {sections[name].line}"))
             section = sections.setdefault(name, Section(name, number))
         elif not (match := _OPTION.match(stripped)):
-            mistakes.append((number, f"{stripped!r} is neither [section] nor option = value"))
+            mistakes.append((number, "this is neither [section] nor option = value"))  # it may be a password
         elif section is None:
             mistakes.append((number, f"{match['name']!r} stands before the first [section]"))
         else:

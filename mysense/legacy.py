@@ -5,9 +5,8 @@ it on, and the interval of ``[process]`` is minutes.
 """
 
 import json
-import re
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from dataclasses import replace
 
 from mysense import ini, options, registry
 from mysense.errors import ConfigError
@@ -44,18 +43,20 @@ _GONE = {
     "units": "the plugin knows its units",
     "ttl": "files are daily",
     "debug": "'mysense read' shows what one sensor reads",
+}
+"""Options that have no meaning any more, and why."""
+_OTHER = {
     "influxpub database": "every node has a database of its own, <project>_<serial>",
     "console file": "standard output, as ever",
     "dylos interval": "the counter itself sends a line a minute",
 }
-"""Options that have no meaning any more, and why."""
-
-
-class _New(NamedTuple):
-    """A section of today's form."""
-
-    name: str
-    texts: dict[str, str]
+"""Options that today have the same name and another meaning."""
+_FIELDS = {
+    "dylos": "pm_25,pm_10", "arduino": "pm25,pm10", "dht": "temp,rh", "bme280": "temp,rh,hpa", "sht31": "temp,rh",
+    "sds011": "pm25,pm10", "pms7003": "pm1,pm25,pm10", "spec": "o3,no2,so2,co,eth,temp,rh", "alphasense": "nh3",
+    "dbgrove": "dbv", "rssi": "rssi",
+}  # fmt: skip
+"""What a sensor's fields were where the section named none."""
 
 
 def recognises(text: str) -> bool:
@@ -65,20 +66,29 @@ def recognises(text: str) -> bool:
     return bool(old) and not any(":" in name for name in sections)
 
 
+def sections(text: str) -> tuple[dict[str, Section], list[str]]:
+    """The sections of today's form, with the lines of the old file, and a sentence for all that was passed over."""
+    old, mistakes = ini.read(_uncommented(text))
+    notices = [f"line {line}: {sentence}" for line, sentence in mistakes]
+    off: list[str] = []
+    made: dict[str, Section] = {}
+    for section in old.values():
+        for new in _sections(section, notices, off):
+            there = made.setdefault(new.name, Section(new.name, new.line))
+            there.texts |= new.texts
+            there.lines |= new.lines
+    if off:
+        notices.append(f"switched off, and without a successor yet: {', '.join(off)}")
+    _name_steps(made, notices)
+    return made, notices
+
+
 def translate(text: str) -> tuple[str, list[str]]:
     """The text in today's form, and a sentence for everything that was passed over."""
-    notices: list[str] = []
-    sections, mistakes = ini.read(_uncommented(text))
-    if mistakes:
-        notices += [f"line {line}: {sentence}; passed over" for line, sentence in mistakes]
-    made = [new for section in sections.values() for new in _sections(section, notices)]
-    steps = [new.name.removeprefix("processor:") for new in made if new.name.startswith("processor:")]
+    made, notices = sections(text)
     lines: list[str] = []
-    for new in made:
-        texts = new.texts
-        if steps and new.name.startswith("publisher:"):
-            texts = {**texts, "processors": ", ".join(steps)}
-        indented = (f"{name} = {value}".rstrip().replace("\n", "\n    ") for name, value in texts.items())
+    for new in made.values():
+        indented = (f"{name} = {value}".rstrip().replace("\n", "\n    ") for name, value in new.texts.items())
         lines += [f"[{new.name}]", *indented, ""]
     return "\n".join(lines), notices
 
@@ -88,53 +98,57 @@ def migrate(text: str) -> str:
     if not recognises(text):
         return text
     made, notices = translate(text)
-    return (
-        "\n".join(["# Made from a MySense.conf of the original.", *(f"# {n}" for n in notices), "", made]).rstrip()
-        + "\n"
-    )
+    comments = ["# Made from a MySense.conf of the original.", *(f"# {notice}" for notice in notices)]
+    return "\n".join([*comments, "", made]).rstrip() + "\n"
 
 
 def _uncommented(text: str) -> str:
-    """The text without the comments behind values: ' ;' began one."""
-    return "\n".join(re.sub(r"\s+;.*$", "", line) for line in text.splitlines())
+    """The text without the comments behind values: the first ``;`` began one, if a blank stood before it."""
+    lines = []
+    for line in text.split("\n"):
+        before, _, _ = line.partition(";")
+        lines.append(before.rstrip() if before[-1:].isspace() else line)
+    return "\n".join(lines)
 
 
-def _sections(section: Section, notices: list[str]) -> Iterator[_New]:
+def _sections(section: Section, notices: list[str], off: list[str]) -> Iterator[Section]:
+    """What a section has become."""
     name = section.name.lower()
     match name:
         case "process":
-            yield _New("daemon", dict(_daemon(section, notices)))
+            yield _new("daemon", section, dict(_daemon(section, notices)))
         case "id":
-            yield from _identity(section)
+            known, own = options.declared(Identity), {k: v for k, v in section.texts.items() if v}
+            yield _new("id", section, {k: v for k, v in own.items() if k in known})
+            if extra := {k: v for k, v in own.items() if k not in known}:
+                yield _new("meta", section, extra)
         case "logging":
-            yield _New("logging", dict(_logging(section, notices)))
+            yield _new("logging", section, dict(_logging(section, notices)))
         case _ if name in PLUGINS:
-            yield from _plugin(section, PLUGINS[name], notices)
+            yield from _plugin(section, notices, off)
         case "daemon" | "journal" | "meta":
-            yield _New(name, section.texts)
+            yield replace(section, name=name)
         case _:
             notices.append(f"[{section.name}] is no section of MySense; passed over")
+
+
+def _new(name: str, old: Section, texts: Mapping[str, str]) -> Section:
+    """A section of today's form; its options stand where they stood."""
+    lines = {option: old.lines.get(option, old.line) for option in texts}
+    return Section(name, old.line, dict(texts), lines)
 
 
 def _daemon(section: Section, notices: list[str]) -> Iterator[tuple[str, str]]:
     for name, text in section.texts.items():
         if name == "interval":
             try:
-                yield name, f"{float(text) * 60:g}"  # it was minutes
+                yield name, f"{float(text) * 60:.15g}"  # it was minutes
             except ValueError:
                 notices.append(f"[process] interval {text!r} is not a number of minutes; the default is used")
         elif name in ("user", "group"):
             yield name, text
         else:
             notices.append(_gone(section, name))
-
-
-def _identity(section: Section) -> Iterator[_New]:
-    known = options.declared(Identity)
-    own = {k: v for k, v in section.texts.items() if v}
-    yield _New("id", {k: v for k, v in own.items() if k in known})
-    if extra := {k: v for k, v in own.items() if k not in known}:
-        yield _New("meta", extra)
 
 
 def _logging(section: Section, notices: list[str]) -> Iterator[tuple[str, str]]:
@@ -145,82 +159,116 @@ def _logging(section: Section, notices: list[str]) -> Iterator[tuple[str, str]]:
             if text not in ("/dev/stderr", "/dev/stdout"):
                 yield name, text
         else:
-            notices.append(f"[logging] {name} = {text} has no meaning any more; passed over")
+            notices.append(f"[{section.name}] {name} = {text!r} has no meaning any more; passed over")
 
 
-def _plugin(section: Section, target: str, notices: list[str]) -> Iterator[_New]:
-    kind, _, name = target.partition(":")
-    texts = {_NAMES.get(k, k): v for k, v in section.texts.items() if k not in _SWITCH}
+def _plugin(section: Section, notices: list[str], off: list[str]) -> Iterator[Section]:
+    old = section.name.lower()
+    target = PLUGINS[old]
     on = any(options.BOOLEANS.get(section.texts.get(switch, "").lower()) for switch in _SWITCH)
-    if target == "sensor:dylos" and texts.get("file"):
-        target, name = "sensor:replay", "replay"  # lines of a file instead of a serial line
+    texts = {_NAMES.get(k, k): v for k, v in section.texts.items() if k not in (*_SWITCH, "calibrations")}
+    if old == "dylos" and texts.get("file"):
+        target = "sensor:replay"  # lines of a file instead of a serial line
         texts = {k: v for k, v in texts.items() if k not in ("usbid", "port")}
-    if name not in registry.builtin(registry.KINDS[kind][0]) or not _exists(kind, name):
-        notices.append(
-            f"[{section.name}] is passed over: its place will be taken by [{target}], which is not there yet"
-        )
+    if old == "csv":  # it named a file, without its end
+        texts = {"directory": texts.pop("file", "").rpartition("/")[0] or ".", **texts}
+    if not (known := _known(target)):
+        if on:
+            notices.append(f"[{section.name}] is passed over: [{target}] will take its place, and is not there yet")
+        else:
+            off.append(f"[{section.name}] ({target})")
         return
-    yield from _calibration(section, texts, notices)
-    known = options.declared(registry.find(kind, name))
-    if name == "csv":
-        texts = _csv(texts)
     kept: dict[str, str] = {} if on else {"enabled": "no"}
     if "unit" in known and "m3" in texts.get("units", ""):
         kept["unit"] = "ug/m3"
     for option, text in texts.items():
-        gone = option in _GONE or f"{section.name.lower()} {option}" in _GONE
-        if option in known and text and not gone and _fits(known[option], text):
-            kept[option] = text
-        elif option != "calibrations" and text:
+        if not text:
+            continue
+        if option not in known or f"{old} {option}" in _OTHER:
             notices.append(_gone(section, option))
-    yield _New(target, kept)
+        elif problems := _wrong(section, known[option], text):
+            notices += problems
+        else:
+            kept[option] = text
+    yield _new(target, section, kept)
+    yield from _calibration(section, on, notices)
 
 
-def _exists(kind: str, name: str) -> bool:
+def _known(target: str) -> dict[str, options.Option]:
+    """The options of a plugin of ours; none when it is not there yet."""
+    kind, _, name = target.partition(":")
+    if name not in registry.builtin(registry.KINDS[kind][0]):
+        return {}
     try:
-        registry.find(kind, name)
-    except ConfigError:
-        return False
-    return True
+        return options.declared(registry.find(kind, name))
+    except ConfigError:  # a channel with the other end only
+        return {}
 
 
-def _fits(option: options.Option, text: str) -> bool:
+def _wrong(section: Section, option: options.Option, text: str) -> list[str]:
+    """Why a text is no value of an option; one with ${NAME} is looked at later."""
     if "${" in text:
-        return True
-    try:
-        option.convert(text)
-    except ValueError:
-        return False
-    return True
+        return []
+    found = options.convert({option.name: option}, {option.name: text}, lambda name: f"[{section.name}] {name}:")[1]
+    return [f"{problem}; passed over" for problem in found]
 
 
-def _csv(texts: Mapping[str, str]) -> dict[str, str]:
-    """The original named a file, or made a folder of the project's name."""
-    folder = texts.get("file", "").rpartition("/")[0] or "."
-    return {"directory": folder, **{k: v for k, v in texts.items() if k not in ("file", "directory")}}
-
-
-def _calibration(section: Section, texts: Mapping[str, str], notices: list[str]) -> Iterator[_New]:
+def _calibration(section: Section, on: bool, notices: list[str]) -> Iterator[Section]:
     """Calibrations were parallel to the fields; today they go by name, and on the way out."""
-    said = texts.get("calibrations", "")
-    if not said:
-        return
+    said = section.texts.get("calibrations", "")
+    names = section.texts.get("fields") or _FIELDS.get(section.name.lower(), "")
     try:
-        lists = json.loads(said)
-        names = [name.strip() for name in texts.get("fields", "").split(",")] if texts.get("fields") else []
-        pairs = {
-            n: [float(x) for x in terms] for n, terms in zip(names, lists, strict=False) if terms not in ([0, 1], None)
-        }
+        lists = json.loads(said or "[]")
+        pairs = dict(zip((name.strip() for name in names.split(",")), lists, strict=False))
+        factors = "; ".join(
+            f"{name}: {' '.join(map(repr, map(float, terms)))}"
+            for name, terms in pairs.items()
+            if terms not in ([0, 1], [])
+        )
     except (ValueError, TypeError):
-        notices.append(f"[{section.name}] calibrations {said!r} cannot be read; passed over")
+        factors = said
+    if not factors:
         return
-    factors = "; ".join(f"{name}: {' '.join(f'{x:g}' for x in terms)}" for name, terms in pairs.items() if terms)
-    if not names:
-        notices.append(f"[{section.name}] calibrations without fields say nothing; passed over")
-    elif factors:
-        yield _New(f"processor:calibrate:{section.name.lower()}", {"factors": factors})
+    if not on:
+        notices.append(f"[{section.name}] calibrations are passed over, for the section is switched off")
+        return
+    calibrate = _known("processor:calibrate")["factors"]
+    if _wrong(section, calibrate, factors):
+        notices.append(f"[{section.name}] calibrations cannot be read; passed over")
+        return
+    yield Section(
+        f"processor:calibrate:{section.name.lower()}",
+        section.line,
+        {"factors": str(calibrate.convert(factors))},
+        {"factors": section.lines["calibrations"]},
+    )
+
+
+def _name_steps(made: dict[str, Section], notices: list[str]) -> None:
+    """Let every publisher name the calibrations; a field that two sensors have can only have one."""
+    steps = [name for name in made if name.startswith("processor:")]
+    publishers = [section for section in made.values() if section.name.startswith("publisher:")]
+    taken: set[str] = set()
+    for name in list(steps):
+        short = name.rpartition(":")[2]
+        parts = made[name].texts["factors"].split("; ")
+        own = [part for part in parts if part.rpartition(":")[0] not in taken]
+        if len(own) < len(parts):
+            notices.append(f"[{short}] calibrations of fields that another sensor calibrates are passed over")
+        if not publishers:
+            notices.append(f"[{short}] calibrations are passed over: they belong to publishers, and there is none")
+        if not own or not publishers:
+            steps.remove(name)
+            del made[name]
+        else:
+            made[name].texts["factors"] = "; ".join(own)
+            taken |= {part.rpartition(":")[0] for part in own}
+    for publisher in publishers if steps else ():
+        publisher.texts["processors"] = ", ".join(step.removeprefix("processor:") for step in steps)
 
 
 def _gone(section: Section, option: str) -> str:
-    why = _GONE.get(f"{section.name.lower()} {option}") or _GONE.get(option)
+    old = section.name.lower()
+    sensor = PLUGINS.get(old, "sensor:").startswith("sensor:")
+    why = _OTHER.get(f"{old} {option}") or (_GONE.get(option) if sensor or old == "csv" else None)
     return f"[{section.name}] {option} has no successor{f' ({why})' if why else ''}; passed over"

@@ -12,6 +12,7 @@ from pathlib import Path
 from mysense.settings import LoggingOptions
 
 log = logging.getLogger("mysense")
+SYSLOG = "/dev/log"
 
 
 @contextmanager
@@ -29,6 +30,8 @@ def setup(options: LoggingOptions) -> Iterator[None]:
     root.setLevel(options.level.upper())
     root.addHandler(door)
     listener.start()
+    if options.file == "syslog" and not isinstance(handler, logging.handlers.SysLogHandler):
+        log.warning("[logging] file: there is no %s on this machine; standard error is used", SYSLOG)
     try:
         yield
     finally:
@@ -40,8 +43,10 @@ def setup(options: LoggingOptions) -> Iterator[None]:
 
 def _handler(file: str) -> logging.Handler:
     handler: logging.Handler
+    if file == "syslog" and not Path(SYSLOG).exists():
+        file = ""  # each line would fail
     if file == "syslog":
-        handler = logging.handlers.SysLogHandler("/dev/log")
+        handler = logging.handlers.SysLogHandler(SYSLOG)
         handler.setFormatter(logging.Formatter("mysense: %(levelname)s: %(message)s"))
         return handler
     if file:

@@ -214,7 +214,7 @@ def _convert(text: str, kind: Any) -> Any:
             raise ValueError(f"{text!r} is not one of {', '.join(words.values())}{nearest(text, words.values())}")
         return words[text.lower()]
     if get_origin(kind) is tuple:
-        return tuple(part for part in map(str.strip, text.split(",")) if part)
+        return tuple(part for part in map(str.strip, re.split(r"[,\n]", text)) if part)
     if kind is bool:
         if text.lower() not in BOOLEANS:
             raise ValueError(f"{text!r} is neither yes nor no")

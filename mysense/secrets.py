@@ -20,16 +20,15 @@ def fill(text: str, env: Mapping[str, str]) -> str:
 
 
 def network(kind: str, name: str, known: set[str], env: Mapping[str, str]) -> dict[str, str]:
-    """Host, user and password from the environment, under the names the original gave them.
+    """The variables of the environment that hold host, user and password, by option.
 
-    For [publisher:influxdb] those are INFLUXPUBHOST, INFLUXPUBUSER and INFLUXPUBPASS.
+    Their names are the original's: INFLUXPUBHOST, INFLUXPUBUSER and INFLUXPUBPASS for
+    [publisher:influxdb].
     """
     if kind not in _OLD:
         return {}
     prefix = f"{name.removesuffix('db')}{_OLD[kind]}".upper()
-    return {
-        option: env[prefix + word] for word, option in _NETWORK.items() if env.get(prefix + word) and option in known
-    }
+    return {option: prefix + word for word, option in _NETWORK.items() if env.get(prefix + word) and option in known}
 
 
 def password(given: str, file: Path | None) -> str:

@@ -73,7 +73,7 @@ def test_each_end_has_a_processor_of_its_own():
         ("[processor:calibrate]\nfactors = a: 1\n", ":1: [processor:calibrate] no section names this processor"),
         ("[id]\n[id]\n", ":2: [id] is here again; it began in line 1"),
         ("[id]\nlabel = a\nlabel = b\n", ":3: [id] label: is here again; see line 2"),
-        ("[id]\nnonsense\n", ":2: 'nonsense' is neither [section] nor option = value"),
+        ("[id]\nnonsense\n", ":2: this is neither [section] nor option = value"),
         ("label = a\n", ":1: 'label' stands before the first [section]"),
         ("[id]\nlabel = ${NOT_THERE}\n", ":2: [id] label: the environment has no NOT_THERE"),
     ],

@@ -13,7 +13,7 @@ LAYERS = """
     daemon
     node  publishing  sample
     config
-    legacy  sampler  worker
+    legacy  sampler  sections  worker
     registry
     channels.*  journal.*  processors.*  sensors.*
     channels._http  sensors._serial

@@ -19,7 +19,7 @@ def test_every_section_is_read_or_named(tmp_path):
 
     for old, new in legacy.PLUGINS.items():
         assert f"[{old}]" in TEXT
-        assert new.partition(":")[2] in read or f"[{old}] is passed over: its place will be taken by [{new}]" in said
+        assert new.partition(":")[2] in read or f"[{old}] ({new})" in said
 
 
 def test_every_option_is_taken_or_named():
@@ -117,7 +117,7 @@ def test_migrate_prints_what_today_reads_the_same(tmp_path):
     assert (new.daemon, new.logging, new.identity) == (old.daemon, old.logging, old.identity)
     assert [end.section for end in new.ends] == [end.section for end in old.ends]
     assert [vars(end.plugin).keys() for end in new.ends] == [vars(end.plugin).keys() for end in old.ends]
-    assert "# [mqttpub] is passed over" in done.stdout
+    assert "[mqttpub] (publisher:mqtt)" in done.stdout
 
 
 def test_a_file_of_today_is_not_taken_for_one_of_old():
@@ -131,5 +131,5 @@ def test_check_names_what_was_passed_over(tmp_path):
     conf.write_text("[console]\noutput = true\n[email]\noutput = true\nto = somebody@example.org\n")
     said = mysense("check", "-c", conf).stdout
 
-    assert "[email] is passed over: its place will be taken by [publisher:email]" in said
+    assert "[email] is passed over: [publisher:email] will take its place, and is not there yet" in said
     assert "publisher:console" in said
