@@ -4,8 +4,13 @@ import itertools
 import os
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.servers import Influxd
+
+# On a fresh machine hypothesis makes its tables of characters first: that is no fault of a test.
+settings.register_profile("mysense", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("mysense")
 
 _numbers = itertools.count()
 collect_ignore = ["thirdparty"]  # a package of its own: test_thirdparty.py installs and tries it

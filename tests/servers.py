@@ -4,12 +4,15 @@ import http.client
 import json
 import os
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
 import threading
 import time
 from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlencode
@@ -111,6 +114,16 @@ class Influxd:
                 self._process.kill()
                 self._process.wait(10)
             self._process = None
+
+    @contextmanager
+    def hung(self) -> Iterator[None]:
+        """For a while it takes connections and answers nothing."""
+        assert self._process
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def __enter__(self) -> Self:
         self.start()

@@ -1,7 +1,9 @@
 """The publisher against a real InfluxDB, and against a stand-in for answers that one cannot be made to give."""
 
 import gzip
+import sys
 import threading
+from dataclasses import replace
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from time import time
@@ -10,7 +12,8 @@ import pytest
 import trustme
 
 from mysense import examples
-from mysense.channels import influxdb
+from mysense.channels import _http, influxdb
+from mysense.channels.influxdb.publisher import POINTS
 from mysense.errors import ConfigError, RejectedError, UnavailableError
 from mysense.state import State
 from mysense.telegram import SECOND, Data, Field, Ident, Note
@@ -108,6 +111,66 @@ def test_late_data_does_not_bring_an_old_ident_back(influxd, ident):
     assert len(rows(influxd, ident, "info")) == 2
 
 
+def test_a_retry_across_a_change_of_ident_gives_the_same_points(stand_in, ident):
+    newer = Ident(ident.project, ident.serial, "roof", since=(T0 + POINTS) * SECOND)
+    batch = [data(n, ident if n < POINTS else newer) for n in range(POINTS + 3)]
+    stand_in.answers += [(204, {}, b""), (503, {}, b"")]
+    state = State()
+    for _ in range(2):  # the second time by a publisher that was opened again, as the worker does
+        far = publisher(stand_in)
+        far.state = State(dict(state.items()))
+        with far:
+            far.publish(batch)
+        state = far.state
+    first, lost, again, rest = (body.decode().splitlines() for _, _, body in stand_in.requests)
+
+    assert again == first[1:]  # its info was delivered
+    assert rest == lost
+    assert rest[0].startswith("info,label=roof")
+    assert [line.split()[0] for line in again + rest if "new=1" in line] == [
+        "data,label=shed,new=1",
+        "data,label=roof,new=1",
+    ]
+
+
+def test_an_outage_after_a_change_of_ident_does_not_turn_its_first_data_old(stand_in, ident):
+    newer = Ident(ident.project, ident.serial, "roof", since=(T0 + 1) * SECOND)
+    with publisher(stand_in) as far:
+        far.publish([data(0, ident), data(1, newer)])
+        far.publish([data(0, ident), data(1, newer)])
+    first, again = (body.decode().splitlines() for _, _, body in stand_in.requests)
+
+    assert again == [line for line in first if not line.startswith("info")]
+
+
+def test_an_ident_that_returns_is_announced_again(influxd, ident):
+    other = Ident(ident.project, ident.serial, "roof", since=(T0 + 1) * SECOND)
+    back = replace(ident, since=(T0 + 2) * SECOND)
+    with publisher(influxd) as far:
+        far.publish([data(0, ident), data(1, other), data(2, back), data(3, back)])
+
+    assert [row["label"] for row in rows(influxd, ident, "info")] == ["shed", "roof", "shed"]
+    assert [row["new"] for row in rows(influxd, ident)] == ["1", "1", "1", "0"]
+
+
+def test_another_database_is_told_the_ident_too(influxd, ident, serial):
+    state = State()
+    for name in ("{project}_{serial}", f"Fleet{serial}"):
+        far = publisher(influxd, database=name)
+        far.state = state
+        with far:
+            far.publish([data(0, ident)])
+
+    assert [len(influxd.rows("SELECT * FROM info", name)) for name in (ident.node, f"Fleet{serial}")] == [1, 1]
+
+
+def test_the_memory_of_idents_does_not_grow_without_end(stand_in, ident):
+    with publisher(stand_in) as far:
+        far.publish([data(n, replace(ident, label=f"l{n}", since=(T0 + n) * SECOND)) for n in range(200)])
+
+        assert len(far.state[ident.node]) < 1000
+
+
 def test_many_nodes_go_to_a_database_each(influxd, serial):
     idents = [Ident("Fleet", f"{serial}n{n}") for n in range(5)]
     with publisher(influxd) as far:
@@ -137,13 +200,36 @@ def test_a_type_conflict_refuses_the_database_of_that_point_only(influxd, ident,
     assert len(rows(influxd, other)) == 2
 
 
-def test_a_database_that_was_dropped_is_made_again(influxd, ident):
+def test_a_database_that_was_dropped_is_made_again_and_told_the_ident(influxd, ident):
     with publisher(influxd) as far:
         far.publish([data(0, ident)])
         influxd.query(f'DROP DATABASE "{ident.node}"')
-        assert far.publish([data(1, ident)]) == {}
+        assert far.publish([data(1, ident), data(2, ident)]) == {}
 
-    assert len(rows(influxd, ident)) == 1
+    assert [row["new"] for row in rows(influxd, ident)] == ["1", "0"]
+    assert [row["label"] for row in rows(influxd, ident, "info")] == ["shed"]
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_an_info_that_the_original_wrote_with_other_types_stops_no_data(influxd, ident, legacy, caplog):
+    at = "" if legacy else f" {T0 * SECOND}"  # types are those of a shard
+    old = replace(ident, serial=ident.serial[1:].replace("x", "7"), meta={"version": "one", "street": "text"})
+    influxd.query(f'CREATE DATABASE "{old.node}"')
+    original = _http.Connection("127.0.0.1", influxd.port)
+    written = "project=1,serial=33,version=0.2,street=1" + at
+    assert original.request("POST", f"/write?db={old.node}", f"info,label=shed {written}".encode()).status == 204
+    with publisher(influxd, legacy=legacy) as far:
+        assert far.publish([data(0, old), data(1, old)]) == {}
+        assert far.publish([data(2, old)]) == {}
+    original.close()
+
+    assert len([r for r in caplog.records if "'street'" in r.message]) == 1
+    if legacy:  # what is sent again is there twice
+        assert {row["timestamp"] - T0 for row in rows(influxd, old)} == {0, 1, 2}
+    else:
+        assert [row["new"] for row in rows(influxd, old)] == ["1", "0", "0"]
+        [info] = rows(influxd, old, "info")
+        assert '"street":"text"' in info["ident"]
 
 
 def test_without_leave_to_create_it_says_what_to_type(influxd, ident):
@@ -152,6 +238,74 @@ def test_without_leave_to_create_it_says_what_to_type(influxd, ident):
 
     assert isinstance(error, UnavailableError)
     assert f'CREATE DATABASE "{ident.node}"' in str(error)
+
+
+def test_without_the_package_it_says_what_to_install_or_type_and_others_go_on(influxd, ident, serial, monkeypatch):
+    there = Ident("Inf", f"{serial}there")
+    influxd.query(f'CREATE DATABASE "{there.node}"')
+    monkeypatch.setitem(sys.modules, "influxdb", None)
+    with publisher(influxd) as far:
+        failures = far.publish([data(0, ident), data(0, there)])
+
+    assert list(failures) == [ident.node]
+    assert isinstance(failures[ident.node], UnavailableError)
+    assert "pip install 'mysense[influxdb]'" in str(failures[ident.node])
+    assert f'CREATE DATABASE "{ident.node}"' in str(failures[ident.node])
+    assert len(rows(influxd, there)) == 1
+
+
+def test_a_user_who_may_not_make_databases_is_told_once_what_to_ask_for(influxd_auth, ident, caplog):
+    influxd_auth.query(f"CREATE USER \"{ident.serial}\" WITH PASSWORD 'acacadabra'")
+    with publisher(influxd_auth, user=ident.serial, password="acacadabra") as far:
+        errors = [far.publish([data(0, ident)])[ident.node] for _ in range(3)]
+
+    assert len([r for r in caplog.records if "cannot be made" in r.message]) == 1
+    assert all(isinstance(error, UnavailableError) for error in errors)
+    assert f'CREATE DATABASE "{ident.node}"' in str(errors[-1])
+    assert f'GRANT ALL ON "{ident.node}" TO "{ident.serial}"' in str(errors[-1])
+
+
+def test_project_and_serial_may_both_be_long(influxd, serial):
+    long = Ident("P" * 64, serial + "s" * (64 - len(serial)))
+    with publisher(influxd) as far:
+        assert far.publish([data(0, long)]) == {}
+
+    assert len(rows(influxd, long)) == 1
+
+
+def test_stopped_and_back_on_the_same_connection(own_influxd, ident):
+    with publisher(own_influxd) as far:
+        assert far.publish([data(0, ident)]) == {}
+        own_influxd.stop()
+        with pytest.raises(OSError, match="Connection refused"):
+            far.publish([data(1, ident)])
+        own_influxd.start()
+        assert far.publish([data(1, ident), data(2, ident)]) == {}
+
+    assert [row["temp"] for row in rows(own_influxd, ident)] == [0, 1, 2]
+    assert len(rows(own_influxd, ident, "info")) == 1
+
+
+def test_restarted_while_nothing_was_sent_nobody_notices(own_influxd, ident):
+    with publisher(own_influxd) as far:
+        far.publish([data(0, ident)])
+        own_influxd.stop()
+        own_influxd.start()
+        assert far.publish([data(1, ident)]) == {}
+
+    assert len(rows(own_influxd, ident)) == 2
+
+
+def test_a_server_that_hangs_is_given_up_after_the_time_out_and_taken_up_again(own_influxd, ident):
+    with publisher(own_influxd, timeout=0.5) as far:
+        far.publish([data(0, ident)])
+        with own_influxd.hung(), pytest.raises(OSError, match=r"no answer within 0\.5 s"):
+            far.publish([data(1, ident)])
+        far.timeout = 10.0
+    with far:
+        assert far.publish([data(1, ident)]) == {}
+
+    assert [row["temp"] for row in rows(own_influxd, ident)] == [0, 1]
 
 
 def test_a_wrong_password_keeps_everything_and_is_named(influxd_auth, ident):
@@ -227,12 +381,27 @@ def test_legacy_points_have_the_time_of_receipt_and_none_is_lost(influxd, ident)
 def test_a_body_too_large_for_the_server_is_halved(tmp_path, ident):
     with Influxd(tmp_path / "small", body=20_000) as server, publisher(server) as far:
         failures = far.publish([data(n, ident, text="x" * 100) for n in range(400)])
+        # So large that the server answers and hangs up in the middle of it.
+        failures |= far.publish([data(400 + n, ident, text="x" * 9_000) for n in range(90)])
         large = far.publish([data(500, ident, text="x" * 30_000)])
+        huge = far.publish([data(500, ident, text="x" * 3_000_000)])
         stored = len(rows(server, ident))
 
     assert failures == {}
-    assert stored == 400
+    assert stored == 490
     assert isinstance(large[ident.node], RejectedError)
+    assert isinstance(huge[ident.node], RejectedError)
+
+
+def test_no_request_is_much_larger_than_a_megabyte(stand_in, ident):
+    with publisher(stand_in) as far:
+        assert far.publish([data(n, ident, text="x" * 10_000) for n in range(500)]) == {}
+    bodies = [body for _, _, body in stand_in.requests]
+
+    assert all(len(body) <= 1_000_000 for body in bodies)
+    assert sum(body.count(b"text=") for body in bodies) == 500
+    assert len(bodies) < 12
+    assert b"".join(bodies).count(b"info,") == 1
 
 
 @pytest.fixture(scope="module")
@@ -257,6 +426,18 @@ def test_a_certificate_nobody_vouches_for_is_refused(https, ident):
         far.publish([data(0, ident)])
 
 
+def test_a_certificate_of_another_authority_is_refused(https, ident, tmp_path):
+    trustme.CA().cert_pem.write_to_path(tmp_path / "other.pem")
+    far = influxdb.Publisher(port=https.port, ssl=True, ca_file=tmp_path / "other.pem")
+    with far, pytest.raises(OSError, match=r"(?i)certificate"):
+        far.publish([data(0, ident)])
+
+
+def test_who_does_not_verify_speaks_to_anybody(https, ident):
+    with influxdb.Publisher(port=https.port, ssl=True, verify=False) as far:
+        assert far.publish([data(0, ident)]) == {}
+
+
 def test_no_server_is_an_oserror_that_names_the_place(ident):
     [port] = free_ports(1)
     with influxdb.Publisher(hostname="127.0.0.1", port=port) as far, pytest.raises(OSError, match=f"127.0.0.1:{port}"):
@@ -268,6 +449,29 @@ def test_check_tells_the_version_and_sends_nothing(influxd):
 
     assert publisher(influxd).check().startswith("InfluxDB 1.6.7")
     assert influxd.databases() == before
+
+
+def test_check_tells_what_the_user_may_do_and_makes_nothing(influxd_auth, ident):
+    user = {"user": ident.serial, "password": "acacadabra"}
+    influxd_auth.query(f"CREATE USER \"{ident.serial}\" WITH PASSWORD 'acacadabra'")
+    fixed = publisher(influxd_auth, database=ident.node, **user)
+    asks = f'GRANT ALL ON "{ident.node}" TO "{ident.serial}"'
+
+    with pytest.raises(UnavailableError, match="password is wrong"):
+        publisher(influxd_auth, user=ident.serial, password="wrong").check()
+    assert publisher(influxd_auth, **user).check().endswith(f"; user '{ident.serial}' may use no database")
+    assert f"{ident.node} is not there yet" in fixed.check()
+    assert ident.node not in influxd_auth.databases()
+    with pytest.raises(UnavailableError, match="CREATE DATABASE"):
+        publisher(influxd_auth, database=ident.node, create=False, **user).check()
+    influxd_auth.query(f'CREATE DATABASE "{ident.node}"')
+    with pytest.raises(UnavailableError) as refused:
+        fixed.check()
+    assert asks in str(refused.value)
+    influxd_auth.query(asks)
+    assert publisher(influxd_auth, **user).check().endswith(f"; user '{ident.serial}' may use {ident.node}")
+    assert fixed.check().endswith(f"; may write {ident.node}")
+    assert influxd_auth.rows("SHOW SERIES", ident.node) == []
 
 
 @pytest.mark.parametrize("text", ["", "{nonsense}", "{project", "{0}"])
@@ -349,6 +553,23 @@ def test_every_answer_has_its_verdict(stand_in, ident, status, body, kind):
     assert [type(error) for error in failures.values()] == ([kind] if kind else [])
 
 
+def test_points_that_a_server_no_longer_keeps_are_told_once(stand_in, ident, caplog):
+    stand_in.answers += [(400, {}, b'{"error":"partial write: points beyond retention policy dropped=1"}')] * 3
+    with publisher(stand_in) as far:
+        assert [far.publish([data(n, ident)]) for n in range(3)] == [{}] * 3
+
+    assert len([r for r in caplog.records if "retention" in r.message]) == 1
+
+
+def test_points_beyond_the_retention_of_a_real_server_are_passed(influxd, ident):
+    influxd.query(f'CREATE DATABASE "{ident.node}" WITH DURATION 1h')
+    now = int(time())
+    with publisher(influxd) as far:
+        assert far.publish([data(0, ident), Data(ident, now * SECOND, {"temp": 1.0})]) == {}
+
+    assert [row["time"] for row in rows(influxd, ident)] == [now * SECOND]
+
+
 @pytest.mark.parametrize(("said", "wait"), [("7", 7), ("a date", 100), ("soon", None)])
 def test_the_server_may_ask_for_a_pause(stand_in, ident, said, wait):
     said = formatdate(time() + 100, usegmt=True) if said == "a date" else said
@@ -387,7 +608,7 @@ def test_a_server_that_hangs_up_every_time_is_an_outage(stand_in, ident):
 def test_a_failure_in_the_middle_keeps_the_order_within_a_database(stand_in, ident):
     stand_in.answers += [(204, {}, b""), (503, {}, b"")]
     with publisher(stand_in) as far:
-        failures = far.publish([data(n, ident) for n in range(3 * influxdb.publisher.POINTS)])
+        failures = far.publish([data(n, ident) for n in range(3 * POINTS)])
 
     assert list(failures) == [ident.node]
     assert len(stand_in.requests) == 2  # the third is not sent past the second
@@ -451,9 +672,3 @@ def test_administration_does_not_wait_for_ever(ident):
     with pytest.raises(OSError):
         admin.databases()
     admin.close()
-
-
-def test_without_the_package_the_line_that_cures_it_is_told(influxd, ident, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "influxdb", None)
-    with publisher(influxd) as far, pytest.raises(OSError, match=r"pip install 'mysense\[influxdb\]'"):
-        far.publish([data(0, ident)])

@@ -2,13 +2,14 @@
 
 import re
 import string
+from enum import IntEnum
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from line_protocol_parser import parse_line
 
-from mysense import examples
+from mysense import examples, wire
 from mysense.channels.influxdb import line, quirks
 from mysense.channels.influxdb.line import Encoder
 from mysense.errors import RejectedError
@@ -16,6 +17,11 @@ from mysense.telegram import SECOND, Data, Field, Ident, Location, Note
 
 IDENT = Ident("BdP", "k1", "shed", Location(51.4, 6.1, 20), (Field("temp", "C", "BME280"),), {"ip": ("a", "b")})
 T0 = 1_700_000_000 * SECOND
+
+
+def from_journal(values):
+    """Values as the journal gives them: still text."""
+    return wire.JsonValues(wire.encode_values(values))
 
 
 def point(values, ident=IDENT, new=False):
@@ -74,10 +80,46 @@ def test_a_note_is_a_point_of_the_station():
     assert said["fields"] == {"text": "full", "count": 3.0}
 
 
-@pytest.mark.parametrize("name", ["a\nb", "a\r", "tab\there", "", "\\"])
-def test_a_name_that_cannot_be_written_is_refused(name):
-    with pytest.raises(RejectedError):
-        Encoder().data(Data(IDENT, T0, {name: 1.0}))
+@pytest.mark.parametrize("name", ["a\nb", "a\r", "tab\there", "", "\\", "time"])
+@pytest.mark.parametrize("kind", [dict, from_journal])
+def test_a_name_that_cannot_be_written_is_refused(name, kind):
+    with pytest.raises(RejectedError) as refused:
+        Encoder().data(Data(IDENT, T0, kind({name: 1.0, "temp": 2.0})))
+
+    assert repr(name) in str(refused.value)
+
+
+def test_an_item_of_an_ident_that_cannot_be_written_is_still_in_the_whole():
+    ident = Ident("a", "b", meta={"time": "late", "two\nlines": "x", "hw": 3, "none": ""})
+    fields = parse_line(line.timed([Encoder().info(ident, T0)], SECOND)[0])["fields"]
+
+    assert set(fields) == {"project", "serial", "hw", "none", "ident"}
+    assert fields["hw"] == 3.0
+    assert '"time":"late"' in fields["ident"]
+
+
+def test_values_of_other_kinds_are_written_as_what_they_are():
+    class Celsius(float):
+        def __repr__(self):
+            return f"Celsius({float(self)})"
+
+    class Level(IntEnum):
+        LOW = 1
+
+    fields = point({"a": Celsius(20.5), "b": Level.LOW, "c": None, "d": Celsius("nan")})["fields"]
+
+    assert fields == {"a": 20.5, "b": 1.0}
+
+
+@given(
+    st.dictionaries(
+        st.text(st.sampled_from('ab,= "\\:{}[]µ\x7f'), min_size=1, max_size=6).filter(lambda n: n.strip("\\")),
+        st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.integers(), st.booleans(), st.text(max_size=4)),
+        max_size=6,
+    )
+)
+def test_values_straight_from_the_journal_give_the_same_line(values):
+    assert Encoder().data(Data(IDENT, T0, from_journal(values))) == Encoder().data(Data(IDENT, T0, values))
 
 
 @pytest.mark.parametrize(

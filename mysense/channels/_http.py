@@ -35,26 +35,25 @@ class Connection:
         self._client: http.client.HTTPConnection | None = None
         self._used = False
         self._last: tuple[str, str, bytes | None, Mapping[str, str]] | None = None
+        self._early: Answer | None = None
 
     def send(self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> None:
         """Send a request."""
-        self._last = method, path, body, headers or {}
+        self._last, self._early = (method, path, body, headers or {}), None
         try:
             self._send()
         except (http.client.HTTPException, OSError) as error:
-            self._again(error)
+            self._broken(error)
 
     def receive(self) -> Answer:
         """The answer to the request sent last."""
+        if self._early:
+            return self._early
         try:
             return self._receive()
         except (http.client.HTTPException, OSError) as error:
             self._again(error)
-        try:
-            return self._receive()
-        except http.client.HTTPException as error:
-            self.close()
-            raise UnavailableError(f"{self._place}: {error or type(error).__name__}") from error
+        return self.receive()
 
     def request(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
@@ -82,22 +81,38 @@ class Connection:
                 )
             else:
                 self._client = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
-            self._used = False
         method, path, body, headers = self._last
         self._client.request(method, path, body, dict(headers))
 
     def _receive(self) -> Answer:
         assert self._client
         response = self._client.getresponse()
-        text = response.read(LONGEST).decode(errors="replace")
-        response.read()
+        body = response.read(LONGEST)
+        if not response.isclosed():
+            if len(body) < LONGEST:
+                raise http.client.IncompleteRead(body, response.length)
+            self.close()  # there is more, perhaps without end
         self._used = True
-        return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, text)
+        headers = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(response.status, headers, body.decode(errors="replace"))
+
+    def _broken(self, error: Exception) -> None:
+        """A server that wants no more of a body answers and hangs up: hear what it said."""
+        if isinstance(error, ConnectionError) and self._client and self._client.sock:
+            try:
+                self._early = self._receive()
+            except (http.client.HTTPException, OSError):
+                pass  # it had not said anything: what counts is that sending failed
+            else:
+                self.close()
+                return
+        self._again(error)
 
     def _again(self, error: Exception) -> None:
-        """Once more if the server had only closed an idle connection; else say what went wrong."""
-        idle = self._used and isinstance(error, http.client.RemoteDisconnected | ConnectionError)
+        """Send once more if the server had only closed an idle connection; else say what went wrong."""
+        idle = self._used and isinstance(error, ConnectionError)
         self.close()
+        self._used = False
         if not idle:
             if isinstance(error, TimeoutError):
                 raise UnavailableError(f"{self._place}: no answer within {self._timeout:g} s") from error
@@ -106,8 +121,7 @@ class Connection:
         try:
             self._send()
         except (http.client.HTTPException, OSError) as second:
-            self._used = False
-            self._again(second)
+            self._broken(second)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -28,6 +28,11 @@ def creation(database: str) -> str:
     return f'CREATE DATABASE {quoted(database)} WITH DURATION INF SHARD DURATION 520w NAME "autogen"'
 
 
+def granting(database: str, user: str) -> str:
+    """The statement that lets a user write one database and read it."""
+    return f"GRANT ALL ON {quoted(database)} TO {quoted(user)}"
+
+
 class Admin:
     """One server, seen as administrator. Raises UnavailableError with the server's words."""
 

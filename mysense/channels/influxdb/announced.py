@@ -1,23 +1,23 @@
-"""Which ident of each node a database has been told, and so which data is ``new``."""
+"""Which idents of each node a database has been told, and so which data is ``new``."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mysense.state import State
 from mysense.telegram import Data, Ident
 
+KEPT = 8
+"""Idents of a node that are remembered: data that is sent again meets those of its batch."""
+_CACHED = 4096
+
 
 @dataclass(slots=True)
-class _Known:
-    """The ident told last, and the time of the first data after it."""
+class _Told:
+    """An ident that was told, and the time of the first data after it."""
 
     digest: str
     first: int | None
     since: int | None
-    ident: Ident | None = None
-
-
-_NONE = _Known("", None, None)
 
 
 class Announced:
@@ -30,66 +30,80 @@ class Announced:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._known: dict[str, _Known] = {}
+        self._told: dict[str, list[_Told]] = {}  # by database and node, the newest first
         self._changed: set[str] = set()
-        self._last = _NONE
+        self._firsts: dict[int, tuple[Ident, int | None]] = {}  # by the identity of an ident: this is asked of all data
 
-    def ident(self, ident: Ident) -> bool:
+    def ident(self, database: str, ident: Ident) -> bool:
         """Whether an ident is to be told."""
-        known = self._get(ident.node)
-        if known and (known.digest == ident.digest or _older(ident, known)):
+        key = _key(database, ident.node)
+        told = self._get(key)
+        if told and (told[0].digest == ident.digest or _older(ident, told[0])):
             return False
-        self._known[ident.node] = _Known(ident.digest, None, ident.since)
-        self._changed.add(ident.node)
+        self._told[key] = [_Told(ident.digest, None, ident.since), *told[: KEPT - 1]]
+        self._changed.add(key)
         return True
 
-    def data(self, data: Data) -> tuple[bool, bool]:
+    def data(self, database: str, data: Data) -> tuple[bool, bool]:
         """Whether the ident of this data is to be told before it, and whether the data is new."""
         ident = data.ident
-        if ident is self._last.ident:
-            return False, data.time == self._last.first
-        known = self._last = self._known.get(ident.node) or self._get(ident.node) or _NONE
-        if known.ident is ident:
-            return False, data.time == known.first
-        tell = False
-        if known.digest != ident.digest:
-            if _older(ident, known):
-                return False, False
-            known = self._last = self._known[ident.node] = _Known(ident.digest, None, ident.since)
-            tell = True
-        if known.first is None:
-            known.first = data.time
-            self._changed.add(ident.node)
-        known.ident = ident
-        return tell, data.time == known.first
+        known = self._firsts.get(id(ident))
+        if known and known[0] is ident:
+            return False, data.time == known[1]
+        tell = self.ident(database, ident)
+        key = _key(database, ident.node)
+        told = next((each for each in self._get(key) if each.digest == ident.digest), None)
+        if told and told.first is None:
+            told.first = data.time
+            self._changed.add(key)
+        if len(self._firsts) >= _CACHED:
+            self._firsts.clear()
+        first = told.first if told else None
+        self._firsts[id(ident)] = ident, first
+        return tell, data.time == first
 
-    def delivered(self, nodes: Iterable[str]) -> None:
-        """What was written for these nodes is there."""
-        for node in self._changed.intersection(nodes):
-            known = self._known[node]
-            self._state[node] = f"{known.digest} {_text(known.first)} {_text(known.since)}"
-            self._changed.discard(node)
+    def take(self) -> dict[str, str]:
+        """What was decided since the last call, as it is to be remembered once it is delivered."""
+        taken = {key: " ".join(map(_text, self._told[key])) for key in self._changed}
+        self._changed.clear()
+        return taken
 
-    def failed(self, nodes: Iterable[str]) -> None:
-        """It is not: forget what was decided since."""
-        for node in self._changed.intersection(nodes):
-            self._changed.discard(node)
-            self._known.pop(node, None)
-        self._last = _NONE
+    def delivered(self, taken: Mapping[str, str]) -> None:
+        """What was taken is there."""
+        self._state.update(taken)
 
-    def _get(self, node: str) -> _Known | None:
-        if node not in self._known and node in self._state:
-            digest, first, since = self._state[node].split()
-            self._known[node] = _Known(digest, _number(first), _number(since))
-        return self._known.get(node)
+    def failed(self, taken: Mapping[str, str]) -> None:
+        """It is not: what was decided is decided again."""
+        for key in taken:
+            self._told.pop(key, None)
+        self._firsts.clear()
+
+    def forget(self, database: str) -> None:
+        """The database is a new one: it has been told nothing."""
+        for key in [*self._state, *self._told]:
+            if key == database or key.startswith(f"{database} "):
+                self._state.pop(key, None)
+                self._told.pop(key, None)
+        self._firsts.clear()
+
+    def _get(self, key: str) -> list[_Told]:
+        if key not in self._told:
+            words = self._state.get(key, "").split()
+            triples = zip(words[::3], words[1::3], words[2::3], strict=True)
+            self._told[key] = [_Told(digest, _number(first), _number(since)) for digest, first, since in triples]
+        return self._told[key]
 
 
-def _older(ident: Ident, known: _Known) -> bool:
-    return ident.since is not None and known.since is not None and ident.since < known.since
+def _key(database: str, node: str) -> str:
+    return node if node == database else f"{database} {node}"
 
 
-def _text(time: int | None) -> str:
-    return "-" if time is None else str(time)
+def _older(ident: Ident, told: _Told) -> bool:
+    return ident.since is not None and told.since is not None and ident.since < told.since
+
+
+def _text(told: _Told) -> str:
+    return " ".join([told.digest, *("-" if time is None else str(time) for time in (told.first, told.since))])
 
 
 def _number(text: str) -> int | None:

@@ -7,7 +7,8 @@ refused by the server for ever.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from math import isfinite
 
 from mysense import wire
 from mysense.errors import RejectedError
@@ -17,7 +18,8 @@ STEPS = {"s": SECOND, "ms": 1_000_000, "u": 1000, "ns": 1}
 """The precisions of a request, and how many nanoseconds each is."""
 
 _SIGNS = ",= "
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x1f]")
+_SPECIAL = re.compile(r'"(?:geolocation|label|time)"').search
 _LOOSE = re.compile(r"\\+(?=[,= ]|\Z)")
 
 Point = tuple[str, int]
@@ -46,22 +48,27 @@ def text(value: str) -> str:
     return f'"{escaped}"'
 
 
-def field_value(value: Value) -> str | None:
-    """A value as a field, None for one that is not finite."""
-    if isinstance(value, str):
-        return text(value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value - value != 0.0:
-        return None
-    return repr(value)
+def field_value(value: Value | None) -> str | None:
+    """A value as a field, None for one that is missing or not finite."""
+    match value:
+        case str():
+            return text(value)
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return int.__repr__(value)
+        case float():
+            return float.__repr__(value) if isfinite(value) else None
+        case _:
+            return None
 
 
 class _Keys(dict[str, str]):
     """Field keys, escaped once each."""
 
     def __missing__(self, name: str) -> str:
-        if not (key := tag(name)):
+        key = tag(name)
+        if not key or key == "time":  # InfluxDB drops a field of that name and says nothing
             raise RejectedError(f"a value cannot be called {name!r} in InfluxDB")
         if len(self) > 10_000:  # names of strangers must not fill the memory
             self.clear()
@@ -120,8 +127,11 @@ class Encoder:
         place = str(values.pop("geolocation", data.ident.geolocation or ""))
         return _heads(label, place), values
 
-    def info(self, ident: Ident, time: int) -> Point:
-        """The point of an ident: its items as text and numbers, and the whole of it as JSON."""
+    def info(self, ident: Ident, time: int, without: Collection[str] = ()) -> Point:
+        """The point of an ident: its items as text and numbers, less those *without*, and the whole of it as JSON.
+
+        An item whose name cannot be written is only in the whole.
+        """
         items: dict[str, Value] = {"project": ident.project, "serial": ident.serial}
         if ident.geolocation:
             items["geolocation"] = str(ident.geolocation)
@@ -131,7 +141,14 @@ class Encoder:
         if ident.fields:
             items |= lists(ident.fields)
         items["ident"] = wire.encode_ident(ident)
-        return self._point("info", {"label": ident.label}, items, time)
+        there = {name: value for name, value in items.items() if name not in without and self._writable(name)}
+        return self._point("info", {"label": ident.label}, there, time)
+
+    def _writable(self, name: str) -> bool:
+        try:
+            return bool(self._keys[name])
+        except RejectedError:
+            return False
 
     def note(self, note: Note) -> Point:
         """The point of a note."""
@@ -155,7 +172,7 @@ def plain(text: str) -> str:
     >>> plain('{"temp":20.5,"rh":50}'), plain('{"state":"up"}')
     ('temp=20.5,rh=50', '')
     """
-    if ':"' in text or "\\" in text or " " in text or "=" in text or '"geolocation"' in text or '"label"' in text:
+    if ':"' in text or "\\" in text or " " in text or "=" in text or _SPECIAL(text):
         return ""
     count = text.count(":")
     if text.count('"') != 2 * count or text.count(",") != count - 1 or '"":' in text:

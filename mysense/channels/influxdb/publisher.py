@@ -1,27 +1,29 @@
 """The publisher for InfluxDB 1.x: raw lines over one keep-alive connection."""
 
-import gzip
 import json
+import re
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import field
 from pathlib import Path
 from string import Formatter
-from typing import Literal, NamedTuple
+from typing import Literal
 from urllib.parse import urlencode
 
-from mysense import plugin
+from mysense import __version__, plugin
 from mysense.channels import _http
-from mysense.channels.influxdb import line, quirks
-from mysense.channels.influxdb.admin import Admin, creation, quoted
-from mysense.channels.influxdb.announced import Announced
+from mysense.channels.influxdb.admin import Admin
+from mysense.channels.influxdb.request import POINTS as POINTS
+from mysense.channels.influxdb.request import Request, Requests, halves
+from mysense.channels.influxdb.verdict import asking, beyond_retention, conflicting, verdict, words
 from mysense.errors import RejectedError, UnavailableError
 from mysense.plugin import option
 from mysense.secrets import password
-from mysense.telegram import Data, Ident, Note, Telegram, check_name, ident_of
+from mysense.telegram import Ident, Telegram, ident_of
 
-POINTS = 1000
-"""Points of one request: more gain nothing, and the next ones are encoded while the server works."""
+_DATABASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", re.ASCII)
+_CACHED = 4096
 
 
 def template(text: str) -> str:
@@ -30,19 +32,6 @@ def template(text: str) -> str:
     if not text or names - {"project", "serial", "label"}:
         raise ValueError(f"{text!r}: a database name may hold {{project}}, {{serial}} and {{label}}")
     return text
-
-
-class _Request(NamedTuple):
-    """Some telegrams of one database, and the points they gave."""
-
-    database: str
-    telegrams: Sequence[Telegram]
-    path: str
-    body: bytes
-
-    def nodes(self) -> set[str]:
-        """The nodes in it."""
-        return {ident.node for ident in {ident_of(telegram) for telegram in self.telegrams}}
 
 
 class Publisher(plugin.Publisher):
@@ -69,15 +58,16 @@ class Publisher(plugin.Publisher):
     precision: Literal["auto", "s", "ms", "u", "ns"] = option("auto", "of times; auto keeps them as they are")
     legacy: bool = option(False, "write lines as the original MySense did: quoted tags, the server's time")
 
+    _lanes: dict[int, tuple[Ident, str]] = field(init=False, repr=False, default_factory=dict)
+
     def open(self) -> None:
-        self._encoder = line.Encoder()
-        self._announced = Announced(self.state)
-        self._lanes: dict[int, tuple[Ident, str]] = {}
-        self._forbidden: set[str] = set()
+        self._requests = Requests(self.state, precision=self.precision, legacy=self.legacy, compress=self.gzip)
+        self._told: set[str] = set()  # what is told once
+        self._made: set[str] = set()
         self._secret = password(self.password, self.password_file)
         tls = _http.tls_context(self.verify, self.ca_file, self.cert_file, self.key_file) if self.ssl else None
         self._server = _http.Connection(self.hostname, self.port, tls=tls, timeout=self.timeout)
-        self._headers = {"Content-Type": "text/plain; charset=utf-8"}
+        self._headers = {"Content-Type": "text/plain; charset=utf-8", "User-Agent": f"mysense/{__version__}"}
         if self.user:
             pair = b64encode(f"{self.user}:{self._secret}".encode()).decode()
             self._headers["Authorization"] = f"Basic {pair}"
@@ -91,198 +81,160 @@ class Publisher(plugin.Publisher):
     def lane(self, telegram: Telegram) -> str:
         """The database of a telegram."""
         ident = ident_of(telegram)
-        known = vars(self).setdefault("_lanes", {}).get(id(ident))
+        known = self._lanes.get(id(ident))
         if known and known[0] is ident:
-            return str(known[1])
+            return known[1]
         name = self.database.format(project=ident.project, serial=ident.serial, label=ident.label)
-        if len(self._lanes) > 4096:
+        if len(self._lanes) >= _CACHED:
             self._lanes.clear()
         self._lanes[id(ident)] = ident, name
         return name
 
     def publish(self, batch: Sequence[Telegram]) -> Mapping[str, Exception]:
         failures: dict[str, Exception] = {}
-        waiting: _Request | None = None  # sent, its answer not yet read
-        for request in self._requests(batch, failures):
+        self._made.clear()
+        waiting: Request | None = None  # sent, its answer not yet read
+        for request in self._by_database(batch, failures):
             if waiting:
                 self._finish(waiting, failures)
             waiting = None
             if request.database in failures:  # what came before did not go through: keep the order
-                self._announced.failed(request.nodes())
+                self._requests.failed(request)
             else:
-                self._server.send("POST", request.path, request.body, self._headers)
+                self._send(request)
                 waiting = request
         if waiting:
             self._finish(waiting, failures)
         return failures
 
-    def _requests(self, batch: Sequence[Telegram], failures: dict[str, Exception]) -> Iterator[_Request]:
-        """The requests for a batch, database by database; each is made when it is asked for."""
+    def _by_database(self, batch: Sequence[Telegram], failures: dict[str, Exception]) -> Iterator[Request]:
+        """The requests for a batch, database by database."""
         groups: dict[str, list[Telegram]] = {}
         last, group = None, []
         for telegram in batch:
             if (ident := ident_of(telegram)) is not last:
                 last, group = ident, groups.setdefault(self.lane(telegram), [])
             group.append(telegram)
-        size = 1 if self.legacy else POINTS  # without a time of their own, points of one request are one
         for database, telegrams in groups.items():
-            for begin in range(0, len(telegrams), size):
-                part = telegrams[begin : begin + size]
-                try:
-                    check_name(database)
-                    request = self._request(database, part)
-                except (RejectedError, ValueError) as error:
-                    self._announced.failed({ident_of(t).node for t in part})
-                    failures.setdefault(database, RejectedError(str(error)))
-                    break
-                if request:
+            if not _DATABASE.fullmatch(database):
+                failures[database] = RejectedError(f"{database!r} cannot be the name of a database")
+                continue
+            try:
+                for request in self._requests.of(database, telegrams):
                     yield request
+                    if database in failures:
+                        break
+            except (RejectedError, ValueError) as error:
+                failures.setdefault(database, RejectedError(str(error)))
 
-    def _request(self, database: str, telegrams: Sequence[Telegram]) -> _Request | None:
-        if self.legacy:
-            lines = [said for telegram in telegrams for said in self._old_lines(telegram)]
-            said = {"db": database}
-        else:
-            points = self._points(telegrams)
-            precision = line.precision(points) if self.precision == "auto" else self.precision
-            lines = line.timed(points, line.STEPS[precision])
-            said = {"db": database, "precision": precision}
-        if not lines:
-            return None
-        body = "\n".join(lines).encode()
-        return _Request(database, telegrams, f"/write?{urlencode(said)}", gzip.compress(body, 1) if self.gzip else body)
+    def _send(self, request: Request) -> None:
+        self._server.send("POST", request.path, request.body, self._headers)
 
-    def _points(self, telegrams: Iterable[Telegram]) -> list[line.Point]:
-        points: list[line.Point | None] = []
-        encode, met = self._encoder.data, self._announced.data
-        for telegram in telegrams:
-            match telegram:
-                case Data():
-                    tell, new = met(telegram)
-                    if tell:
-                        since = telegram.ident.since
-                        points.append(self._encoder.info(telegram.ident, telegram.time if since is None else since))
-                    points.append(encode(telegram, new))
-                case Ident():
-                    if telegram.since is not None and self._announced.ident(telegram):
-                        points.append(self._encoder.info(telegram, telegram.since))
-                case Note():
-                    points.append(self._encoder.note(telegram))
-        return [point for point in points if point]
-
-    def _old_lines(self, telegram: Telegram) -> Iterator[str]:
-        if isinstance(telegram, Data):
-            tell, new = self._announced.data(telegram)
-            if tell:
-                yield quirks.info_line(telegram.ident)
-            if said := quirks.data_line(telegram, new):
-                yield said
-
-    def _finish(self, request: _Request, failures: dict[str, Exception]) -> None:
-        """Read the answer to a request and judge it."""
+    def _finish(self, request: Request, failures: dict[str, Exception]) -> None:
+        """Read the answer to a request and judge it; send again what could be mended."""
+        database = request.database
         answer = self._server.receive()
-        if answer.status == 404 and self.create and self._create(request.database):
-            answer = self._server.request("POST", request.path, request.body, self._headers)
+        try:
+            if self._mended(database, answer):
+                self._deliver(self._requests.again(request), failures)
+                return
+            error = verdict(answer, self.hostname, database, self.user)
+        except UnavailableError as unavailable:
+            error = unavailable
         if answer.status == 413 and len(request.telegrams) > 1:
-            self._halve(request, failures)
-            return
-        nodes = request.nodes()
-        if error := self._verdict(request, answer):
-            failures[request.database] = error
-            self._announced.failed(nodes)
+            self._requests.failed(request)
+            for half in halves(request.telegrams):
+                self._deliver(self._requests.of(database, half), failures)
+        elif error:
+            failures[database] = error
+            self._requests.failed(request)
         else:
-            self._forbidden.discard(request.database)
-            self._announced.delivered(nodes)
+            if beyond_retention(answer):
+                self._tell_once(f"{database} passes over what is older than it keeps: {words(answer.text)}")
+            self._requests.delivered(request)
 
-    def _halve(self, request: _Request, failures: dict[str, Exception]) -> None:
-        self._announced.failed(request.nodes())
-        middle = len(request.telegrams) // 2
-        for half in (request.telegrams[:middle], request.telegrams[middle:]):
-            if request.database not in failures and (smaller := self._request(request.database, half)):
-                self._server.send("POST", smaller.path, smaller.body, self._headers)
-                self._finish(smaller, failures)
+    def _deliver(self, requests: Iterator[Request], failures: dict[str, Exception]) -> None:
+        """Send what a request was made into, one after the other, until one fails."""
+        for request in requests:
+            if request.database in failures:
+                self._requests.failed(request)
+                return
+            self._send(request)
+            self._finish(request, failures)
 
-    def _verdict(self, request: _Request, answer: _http.Answer) -> Exception | None:
-        """What an answer means for the telegrams of its request; None: they are safe."""
-        said = _words(answer.text)
-        if 200 <= answer.status < 300 and not said:
-            return None
-        if "hinted handoff queue not empty" in said:  # the server has them, and delivers them itself
-            return None
-        if "points beyond retention policy" in said:
-            self.log.warning("%s: %s; they are passed over", request.database, said)
-            return None
-        match answer.status:
-            case 400 | 422:
-                return RejectedError(said or "the server cannot read it")
-            case 413:
-                return RejectedError("too large for the server (see its max-body-size)")
-            case 401 | 403:
-                return UnavailableError(self._ask(request.database, answer.status, said))
-            case 404:
-                return UnavailableError(self._missing(request.database, said))
-            case _:
-                wait = _http.retry_after(answer.headers)
-                return UnavailableError(f"{self.hostname}: {answer.status} {said}".strip(), wait=wait)
+    def _mended(self, database: str, answer: _http.Answer) -> bool:
+        """Whether what the server complains of is mended now."""
+        if answer.status == 404 and database not in self._made:
+            if not self.create:
+                raise UnavailableError(f"there is no database {database} (create = no); {asking(database, self.user)}")
+            self._make(database)
+            return True
+        item = conflicting(answer)
+        if not (item and self._requests.leave_out(database, item)):
+            return False
+        self._tell_once(f"{database} has {item!r} in info in another type: it is written in 'ident' only")
+        return True
 
-    def _ask(self, database: str, status: int, said: str) -> str:
-        """What an administrator must do about a refusal."""
-        if status == 401:
-            return f"{self.hostname} does not know user {self.user!r} or the password is wrong: {said}"
-        who = quoted(self.user) if self.user else '"<user>"'
-        return (
-            f"{self.user or 'nobody'} may not write {database}: {said}; "
-            f"an administrator types: {creation(database)}; GRANT ALL ON {quoted(database)} TO {who}"
-        )
-
-    def _missing(self, database: str, said: str) -> str:
-        why = "create = no" if not self.create else "this user may not make it"
-        grant = f"; GRANT ALL ON {quoted(database)} TO {quoted(self.user)}" if self.user else ""
-        about = said or f"there is no database {database}"
-        return f"{about} ({why}); an administrator types: {creation(database)}{grant}"
-
-    def _create(self, database: str) -> bool:
-        """Make a database; whether it is there now."""
+    def _make(self, database: str) -> None:
+        """Make a database; UnavailableError says what to do where that is not possible."""
         try:
             with closing(self._admin()) as admin:
                 admin.create_database(database)
-        except ImportError as error:
-            raise UnavailableError(f"the database {database} is not there, and to make it mysense {error}") from None
-        except UnavailableError as error:
-            if database not in self._forbidden:
-                self._forbidden.add(database)
-                self.log.warning("%s cannot be made: %s", database, error)
-            return False
+        except (ImportError, UnavailableError) as error:
+            why = f"mysense {error}" if isinstance(error, ImportError) else str(error)
+            self._tell_once(f"{database} cannot be made: {why}")
+            raise UnavailableError(
+                f"there is no database {database}, and it cannot be made ({why}); {asking(database, self.user)}"
+            ) from None
+        self._made.add(database)
+        self._requests.new_database(database)
         self.log.info("made database %s", database)
-        return True
+
+    def _tell_once(self, text: str) -> None:
+        if text not in self._told:
+            self._told.add(text)
+            self.log.warning("%s", text)
 
     def _admin(self) -> Admin:
+        own = (str(self.cert_file), str(self.key_file)) if self.key_file else str(self.cert_file)
         return Admin(
             host=self.hostname, port=self.port, username=self.user or None, password=self._secret or None,
-            ssl=self.ssl, timeout=self.timeout,
+            ssl=self.ssl, timeout=self.timeout, cert=own if self.ssl and self.cert_file else None,
             verify_ssl=(str(self.ca_file) if self.ca_file else True) if self.verify else False,
-            **({"cert": str(self.cert_file)} if self.cert_file and not self.key_file else {}),
         )  # fmt: skip
 
     def check(self) -> str:
-        """Ask the server for its version; writes nothing."""
+        """Ask for the server's version and what the user may do there; writes nothing."""
         with self:
             answer = self._server.request("GET", "/ping", None, self._headers)
-        if answer.status not in (200, 204):
-            raise UnavailableError(f"{self.hostname}:{self.port} answers {answer.status} {_words(answer.text)}")
-        version = answer.headers.get("x-influxdb-version", "of unknown version")
-        return f"InfluxDB {version} at {self.hostname}:{self.port}"
+            if answer.status not in (200, 204):
+                raise UnavailableError(f"{self.hostname}:{self.port} answers {answer.status} {words(answer.text)}")
+            version = answer.headers.get("x-influxdb-version", "of unknown version")
+            may = self._may_use() if "{" in self.database else self._may_write()
+            return f"InfluxDB {version} at {self.hostname}:{self.port}{may}"
 
+    def _may_use(self) -> str:
+        """Which databases the server shows this user."""
+        answer = self._server.request("GET", "/query?q=SHOW+DATABASES", None, self._headers)
+        if answer.status != 200:
+            if error := verdict(answer, self.hostname, self.database, self.user):
+                raise error
+            return ""
+        try:
+            [series] = json.loads(answer.text)["results"][0]["series"]
+            names = [name for [name] in series.get("values", []) if name != "_internal"]
+        except (ValueError, KeyError, IndexError, TypeError):
+            return ""
+        who = f"user {self.user!r} may use" if self.user else "it has"
+        listed = ", ".join(names) if 0 < len(names) < 5 else f"{len(names) or 'no'} database{'s' * (len(names) > 1)}"
+        return f"; {who} {listed}"
 
-def _words(text: str) -> str:
-    """The error in an answer's body, in the server's own words; empty when there is none."""
-    if not text.strip():
-        return ""
-    try:
-        said = json.loads(text)
-    except ValueError:
-        return " ".join(text.split())[:300]
-    if isinstance(said, dict):
-        results = said.get("results") or [{}]
-        return str(said.get("error") or (results[0].get("error") if isinstance(results[0], dict) else "") or "")
-    return ""
+    def _may_write(self) -> str:
+        """Whether the one database may be written, by a request without a point."""
+        said = urlencode({"db": self.database})
+        answer = self._server.request("POST", f"/write?{said}", b"", {**self._headers, "Content-Encoding": "identity"})
+        if answer.status == 404 and self.create:
+            return f"; {self.database} is not there yet"
+        if error := verdict(answer, self.hostname, self.database, self.user):
+            raise error
+        return f"; may write {self.database}"

@@ -5,7 +5,7 @@ Tags are quoted, commas in text are escaped, the time of measurement is the fiel
 Zeros, which the original left out, are kept.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from math import isfinite
 
 from mysense.channels.influxdb.line import lists, tag
@@ -14,8 +14,8 @@ from mysense.telegram import SECOND, Data, Ident, Value
 _HIDDEN = ("version", "intern_ip")
 
 
-def info_line(ident: Ident) -> str:
-    """An ident as the original wrote it."""
+def info_line(ident: Ident, without: Collection[str] = ()) -> str:
+    """An ident as the original wrote it, less the items *without*."""
     items: dict[str, Value] = {"project": ident.project, "serial": ident.serial}
     if ident.label:
         items["label"] = ident.label
@@ -23,7 +23,7 @@ def info_line(ident: Ident) -> str:
         items["geolocation"] = str(ident.geolocation)
     items |= lists(ident.fields) if ident.fields else {}
     items |= {k: ",".join(map(str, v)) if isinstance(v, tuple) else v for k, v in ident.meta.items()}
-    fields = _fields({k: v for k, v in items.items() if k not in _HIDDEN})
+    fields = _fields({k: v for k, v in items.items() if k not in _HIDDEN and k not in without})
     return f"info{_tags({'label': ident.label})} {fields}"
 
 

@@ -1,0 +1,124 @@
+"""Telegrams as the requests of one database: how many points, which idents, which precision."""
+
+import gzip
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+from mysense.channels.influxdb import line, quirks
+from mysense.channels.influxdb.announced import Announced
+from mysense.state import State
+from mysense.telegram import Data, Ident, Note, Telegram
+
+POINTS = 1000
+"""Points of one request: more gain nothing, and the next ones are encoded while the server works."""
+
+BYTES = 1_000_000
+"""Bytes of one request before it is compressed: many a proxy takes no more."""
+
+
+class Request(NamedTuple):
+    """Some telegrams of one database as one write, and the idents that it tells."""
+
+    database: str
+    telegrams: Sequence[Telegram]
+    path: str
+    body: bytes
+    told: Mapping[str, str]
+
+
+class Requests:
+    """Makes requests. Raises RejectedError where a telegram holds what cannot be written."""
+
+    def __init__(self, state: State, *, precision: str = "auto", legacy: bool = False, compress: bool = False) -> None:
+        self._encoder = line.Encoder()
+        self._announced = Announced(state)
+        self._precision, self._legacy, self._compress = precision, legacy, compress
+        self._left_out: dict[str, set[str]] = {}
+
+    def of(self, database: str, telegrams: Sequence[Telegram]) -> Iterator[Request]:
+        """The requests for telegrams of one database, in their order; each is made when it is asked for."""
+        size = 1 if self._legacy else POINTS  # without a time of their own, points of one request are one
+        for begin in range(0, len(telegrams), size):
+            yield from self._sized(database, telegrams[begin : begin + size])
+
+    def _sized(self, database: str, telegrams: Sequence[Telegram]) -> Iterator[Request]:
+        try:
+            text, parameters = self._written(database, telegrams)
+        except Exception:
+            self._announced.failed(self._announced.take())
+            raise
+        told = self._announced.take()
+        body = text.encode()
+        if len(body) > BYTES and len(telegrams) > 1:
+            self._announced.failed(told)
+            for half in halves(telegrams):
+                yield from self._sized(database, half)
+        elif body:
+            path = f"/write?{urlencode({'db': database} | parameters)}"
+            yield Request(database, telegrams, path, gzip.compress(body, 1) if self._compress else body, told)
+
+    def again(self, request: Request) -> Iterator[Request]:
+        """The request made anew, as its telegrams are written now."""
+        self.failed(request)
+        return self._sized(request.database, request.telegrams)
+
+    def delivered(self, request: Request) -> None:
+        """The server has it: its idents are known there."""
+        self._announced.delivered(request.told)
+
+    def failed(self, request: Request) -> None:
+        """The server does not have it, or perhaps not: its idents are told again."""
+        self._announced.failed(request.told)
+
+    def new_database(self, database: str) -> None:
+        """A database was made: it knows no ident."""
+        self._announced.forget(database)
+
+    def leave_out(self, database: str, item: str) -> bool:
+        """Write *item* of idents no longer as a field of its own; whether it was until now."""
+        items = self._left_out.setdefault(database, set())
+        known = item in items
+        items.add(item)
+        return not known
+
+    def _written(self, database: str, telegrams: Sequence[Telegram]) -> tuple[str, dict[str, str]]:
+        if self._legacy:
+            return "\n".join(self._old_lines(database, telegrams)), {}
+        points = self._points(database, telegrams)
+        precision = line.precision(points) if self._precision == "auto" else self._precision
+        return "\n".join(line.timed(points, line.STEPS[precision])), {"precision": precision}
+
+    def _points(self, database: str, telegrams: Iterable[Telegram]) -> list[line.Point]:
+        points: list[line.Point | None] = []
+        encode, info, met = self._encoder.data, self._encoder.info, self._announced.data
+        less = self._left_out.get(database, ())
+        for telegram in telegrams:
+            match telegram:
+                case Data():
+                    tell, new = met(database, telegram)
+                    if tell:
+                        since = telegram.ident.since
+                        points.append(info(telegram.ident, telegram.time if since is None else since, less))
+                    points.append(encode(telegram, new))
+                case Ident():
+                    if telegram.since is not None and self._announced.ident(database, telegram):
+                        points.append(info(telegram, telegram.since, less))
+                case Note():
+                    points.append(self._encoder.note(telegram))
+        return [point for point in points if point]
+
+    def _old_lines(self, database: str, telegrams: Iterable[Telegram]) -> Iterator[str]:
+        for telegram in telegrams:
+            if isinstance(telegram, Data):
+                tell, new = self._announced.data(database, telegram)
+                if tell:
+                    yield quirks.info_line(telegram.ident, self._left_out.get(database, ()))
+                if said := quirks.data_line(telegram, new):
+                    yield said
+
+
+def halves(telegrams: Sequence[Telegram]) -> tuple[Sequence[Telegram], Sequence[Telegram]]:
+    """The first and the second half."""
+    middle = len(telegrams) // 2
+    return telegrams[:middle], telegrams[middle:]
