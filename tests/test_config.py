@@ -159,6 +159,8 @@ def test_a_password_file_for_everybody_is_pointed_out(tmp_path):
     secret.chmod(0o644)
     text = f"[publisher:influxdb]\npassword_file = {secret}\n"
     said = config.parse(text).notices
+    secret.chmod(0o640)
+    assert config.parse(text).notices == said
     secret.chmod(0o600)
 
     assert f"chmod 600 {secret}" in said[0]
@@ -177,6 +179,81 @@ def test_a_command_line_can_choose_what_runs():
     assert [e.section for e in bare.of("publisher")] == ["publisher:influxdb"]
     with pytest.raises(ConfigError, match="did you mean 'simulated'"):
         config.choose(said, "simulatd", None)
+
+
+CALIBRATE = "[processor:calibrate]\nfactors = a: 1\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[publisher:console]\nformat = x\nprocessors = calibrate\n",
+        "[publisher:consle]\nprocessors = calibrate\n",
+        "[daemon]\ninterval = x\nprocessors = calibrate\n",
+        "[publisher:console]\nstart = x\nprocessors = calibrate\n",
+    ],
+)
+def test_one_mistake_does_not_make_another(text):
+    assert len(problems(text + CALIBRATE)) == 1
+
+
+def test_a_section_that_is_off_names_its_processors_all_the_same():
+    assert config.parse("[publisher:csv]\nenabled = no\nprocessors = calibrate\n" + CALIBRATE).ends == ()
+
+
+def test_a_processor_with_a_mistake_is_told_once():
+    found = problems("[publisher:console]\nprocessors = calibrate\n[processor:calibrate]\nfactors = x\n")
+
+    assert len(found) == 1
+    assert "[processor:calibrate] factors" in found[0]
+
+
+def test_a_processor_of_an_unknown_plugin_is_told_once():
+    found = problems("[publisher:console]\nprocessors = calibrat\n[processor:calibrat]\nfactors = a: 1\n")
+
+    assert len(found) == 1
+    assert "did you mean 'calibrate'" in found[0]
+
+
+def test_mistakes_in_common_and_own_options_are_told_together():
+    found = problems("[publisher:influxdb]\nstart = x\nport = y\nenabld = no\n")
+
+    assert [problem.split()[2] for problem in found] == ["start:", "port:", "enabld:"]
+    assert "did you mean 'enabled'" in found[2]
+
+
+def test_a_name_that_fits_two_processors_is_asked_about():
+    text = "[publisher:console]\nprocessors = calibrate\n[processor:calibrate]\nfactors = a: 1\n"
+    assert len(config.parse(text).ends[0].processors) == 1  # the exact name wins
+
+    two = "[processor:calibrate:w]\nfactors = a: 1\n[processor:calibrate:x:w]\nfactors = a: 1\n"
+    found = problems("[publisher:console]\nprocessors = w\n" + two)
+    assert any("say which" in problem for problem in found)
+
+
+@pytest.mark.parametrize("label", ["", "a,b", "a:b"])
+def test_a_label_can_be_named_in_a_list(label):
+    assert any("a label" in problem for problem in problems(f"[publisher:console:{label}]\n"))
+
+
+def test_a_section_is_chosen_once_and_the_settings_stay_as_they_were():
+    said = config.parse(GOOD)
+    chosen = config.choose(said, None, "second,publisher:console:second, second")
+
+    assert [end.section for end in chosen.of("publisher")] == ["publisher:console:second"]
+    assert [end.section for end in said.of("publisher")] == ["publisher:console"]
+
+
+def test_a_single_plugin_is_told_where_its_mistake_stands(tmp_path):
+    path = tmp_path / "MySense.conf"
+    path.write_text("[publisher:influxdb]\nport = x\nenabled = no\nusr = a\n")
+    with pytest.raises(ConfigError) as info:
+        config.single("publisher", "influxdb", {"timeout": "y"}, path, {})
+
+    assert [problem.split(" ")[0] for problem in info.value.problems] == [f"{path}:2:", f"{path}:4:", "--timeout:"]
+    path.write_text("[publisher:influxdb]\nport = ${X}\nhostname = a\n")
+    plugin = config.single("publisher", "influxdb", {"port": "1"}, path, {"INFLUXPUBHOST": "b"})
+    assert (plugin.port, plugin.hostname) == (1, "b")  # a flag needs no ${X}; the environment beats the file
 
 
 ENDS = [(kind, name) for kind in core.END_OPTIONS for name in registry.names(kind)]

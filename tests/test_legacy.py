@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
+import hypothesis
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mysense import config, legacy, registry
+from mysense.errors import ConfigError
 from mysense.telegram import Location
 from tests.kit import mysense
 
@@ -116,7 +120,10 @@ def test_migrate_prints_what_today_reads_the_same(tmp_path):
     assert new.notices == ()
     assert (new.daemon, new.logging, new.identity) == (old.daemon, old.logging, old.identity)
     assert [end.section for end in new.ends] == [end.section for end in old.ends]
-    assert [vars(end.plugin).keys() for end in new.ends] == [vars(end.plugin).keys() for end in old.ends]
+    assert config.show(conf) == config.show(ORIGINAL)
+    assert [getattr(end.plugin, "password", "") for end in new.ends] == [
+        getattr(end.plugin, "password", "") for end in old.ends
+    ]
     assert "[mqttpub] (publisher:mqtt)" in done.stdout
 
 
@@ -133,3 +140,95 @@ def test_check_names_what_was_passed_over(tmp_path):
 
     assert "[email] is passed over: [publisher:email] will take its place, and is not there yet" in said
     assert "publisher:console" in said
+
+
+def test_a_mistake_is_told_with_the_line_of_the_old_file():
+    text = "[process]\nhome = /var/tmp\nuser = ios\n[console]\noutput = true\n\n[id]\ngeolocation = north\n"
+    with pytest.raises(ConfigError) as info:
+        config.parse(text)
+
+    assert [problem.split(" ")[0] for problem in info.value.problems] == ["MySense.conf:8:"]
+
+
+def test_a_value_that_fits_no_more_is_told_with_its_reason():
+    said = "\n".join(config.parse("[influxpub]\noutput = true\nport = acht\n").notices)
+
+    assert "[influxpub] port: 'acht' is not a whole number; passed over" in said
+
+
+CALIBRATED = "[console]\noutput = true\n[dylos]\ninput = {on}\n{fields}calibrations = {said}\n"
+
+
+def steps(said, on="true", fields=""):
+    """The factors that the console's data passes, and what was passed over."""
+    settings = config.parse(CALIBRATED.format(on=on, fields=fields, said=said))
+    [console] = settings.of("publisher")
+    return [dict(step.factors) for _, step in console.processors], "\n".join(settings.notices[1:])
+
+
+def test_calibrations_keep_their_digits_and_the_fields_of_old():
+    assert steps("[[1.5,0.00123456789],[0,1]]") == ([{"pm_25": (1.5, 0.00123456789)}], "")
+    assert steps("[[0,1],[2,1]]", fields="fields = a,b\n") == ([{"b": (2.0, 1.0)}], "")
+    assert steps("[[0,1],[0.0,1.0]]") == ([], "")
+
+
+@pytest.mark.parametrize("said", ["[[NaN,1]]", "[1]", "nothing", '{"a": 1}', "[[1,2]", '[["x"]]'])
+def test_calibrations_that_cannot_be_read_are_named_and_no_failure(said):
+    assert steps(said)[0] == []
+    assert "[dylos] calibrations cannot be read" in steps(said)[1]
+
+
+def test_calibrations_of_a_sensor_that_is_off_change_nothing():
+    found, said = steps("[[1,2]]", on="false")
+
+    assert found == []
+    assert "[dylos] calibrations are passed over" in said
+
+
+def test_calibrations_without_a_publisher_are_no_failure():
+    settings = config.parse("[dylos]\ninput = true\ncalibrations = [[1,2]]\n[mqttpub]\noutput = true\n")
+
+    assert "belong to publishers, and there is none" in "\n".join(settings.notices)
+
+
+def test_a_field_that_two_sensors_calibrate_has_the_first_ones_factors(monkeypatch):
+    monkeypatch.setitem(legacy.PLUGINS, "arduino", "sensor:simulated")
+    second = "[arduino]\ninput = true\nfields = pm_25,pm_10\ncalibrations = [[3,1],[4,1]]\n"
+    settings = config.parse(CALIBRATED.format(on="true", fields="", said="[[1,2]]") + second)
+    [console] = settings.of("publisher")
+
+    assert [dict(step.factors) for _, step in console.processors] == [{"pm_25": (1.0, 2.0)}, {"pm_10": (4.0, 1.0)}]
+    assert any("[arduino] calibrations of fields that another sensor" in notice for notice in settings.notices)
+
+
+def test_only_the_first_semicolon_behind_a_blank_begins_a_comment():
+    settings = config.parse("[influxpub]\noutput = true ; on\npassword = a;b ;c\nuser = d ; e ; f\n")
+    plugin = settings.ends[0].plugin
+
+    assert (plugin.password, plugin.user) == ("a;b ;c", "d")
+
+
+def shown(text, folder):
+    """Everything that a text sets, or everything that is wrong with it."""
+    path = folder / "MySense.conf"
+    path.write_text(text, encoding="utf-8")
+    try:
+        return config.show(path, {})
+    except ConfigError as error:
+        return {problem.partition(" ")[2] for problem in error.problems}
+
+
+LINES = st.sampled_from(
+    ["[dylos]", "[Dylos]", "[csv]", "[influxpub]", "[id]", "[logging]", "[email]", "input = true", "output=1", " more",
+     "calibrations = [[1,2],[3,4]]", "fields = a,b", "interval = 2 ; min", "file = a/b", "level = x", "label = l", "",
+     "port = x", "user = ${X}", "units = ug/m3", "password = a=b", "owner = me", "geolocation = 1,2", "stray"]
+)  # fmt: skip
+
+
+@given(st.lists(LINES, max_size=14))
+@hypothesis.settings(max_examples=150, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+def test_any_old_file_means_the_same_when_it_is_migrated(tmp_path_factory, lines):
+    text = "\n".join(["[process]", *lines])
+    folder = tmp_path_factory.getbasetemp()
+
+    assert shown(legacy.migrate(text), folder) == shown(text, folder)

@@ -1,0 +1,76 @@
+"""Names and passwords from the environment and from files."""
+
+import pytest
+
+from mysense import config, secrets
+from mysense.errors import ConfigError
+from tests.kit import mysense
+
+TWO = "[publisher:influxdb]\nhostname = a\n[publisher:influxdb:cloud]\nhostname = b\n"
+
+
+def hosts(text, env):
+    return [end.plugin.hostname for end in config.parse(text, env=env).ends]
+
+
+def test_each_name_is_filled_in():
+    assert secrets.fill("${A}-$B-${A}${", {"A": "x"}) == "x-$B-x${"
+    with pytest.raises(KeyError, match="NOT_THERE"):
+        secrets.fill("${NOT_THERE}", {})
+
+
+def test_of_two_servers_the_environment_means_the_one_without_a_label():
+    env = {"INFLUXPUBHOST": "env.example.org"}
+
+    assert hosts(TWO, env) == ["env.example.org", "b"]
+    assert hosts("[publisher:influxdb:cloud]\nhostname = b\n", env) == ["env.example.org"]
+    assert hosts(TWO, {"INFLUXPUBHOST": ""}) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("text", "env"),
+    [
+        ("[publisher:influxdb]\nport = ${TOKEN}\n", {"TOKEN": "acacadabra"}),
+        ("[publisher:influxdb]\npassword acacadabra\n", {}),
+        ("[publisher:influxdb]\npassword = acacadabra\nprecision = acacadabr\nstart = x\n", {}),
+        ("[daemon]\ninterval = ${TOKEN}\n", {"TOKEN": "acacadabra"}),
+        ("[id]\ngeolocation = ${TOKEN}\n", {"TOKEN": "acacadabra"}),
+        ("[processor:calibrate]\nfactors = ${TOKEN}\n", {"TOKEN": "acacadabra"}),
+    ],
+)
+def test_no_message_holds_a_secret(text, env):
+    with pytest.raises(ConfigError) as info:
+        config.parse(text, env=env)
+
+    assert "acacadabra" not in str(info.value)
+
+
+def test_a_password_is_the_first_line_of_its_file(tmp_path, monkeypatch):
+    file = tmp_path / "secret"
+    file.write_text(" acacadabra \nnot this\n")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+
+    assert secrets.password("", file) == "acacadabra"
+    assert secrets.password("", file.relative_to(tmp_path)) == "acacadabra"  # as systemd keeps it
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "secret").write_text("another")
+    monkeypatch.chdir(tmp_path / "here")
+    assert secrets.password("", file.relative_to(tmp_path)) == "acacadabra"  # before one in this folder
+    assert secrets.password("given", file) == "given"
+    assert secrets.password("", None) == ""
+
+
+def test_a_password_file_that_cannot_be_read_is_one_sentence(tmp_path):
+    (tmp_path / "no-text").write_bytes(b"\xff\n")
+    for name, said in (("absent", "there is no such file"), ("", "Is a directory"), ("no-text", "not UTF-8 text")):
+        with pytest.raises(ConfigError, match=said):
+            secrets.password("", tmp_path / name)
+
+
+def test_a_tryout_without_its_environment_is_told_the_line(tmp_path):
+    conf = tmp_path / "MySense.conf"
+    conf.write_text("[publisher:influxdb]\nuser = x\npassword = ${NOT_THERE_AT_ALL}\n")
+    done = mysense("publish", "influxdb", "-c", conf, code=2)
+
+    assert f"{conf}:3: [publisher:influxdb] password: the environment has no NOT_THERE_AT_ALL" in done.stderr
+    assert "Traceback" not in done.stderr
