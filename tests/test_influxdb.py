@@ -104,7 +104,7 @@ def test_late_data_does_not_bring_an_old_ident_back(influxd, ident):
     newer = Ident(ident.project, ident.serial, "roof", since=(T0 + 5) * SECOND)
     with publisher(influxd) as far:
         far.publish([data(0, ident), data(5, newer)])
-        far.publish([data(3, ident), data(6, newer)])
+        far.publish([data(3, replace(ident)), data(6, newer)])
 
     assert [(row["label"], row["new"]) for row in rows(influxd, ident)] == [
         ("shed", "1"), ("shed", "0"), ("roof", "1"), ("roof", "0")]  # fmt: skip
@@ -135,9 +135,12 @@ def test_a_retry_across_a_change_of_ident_gives_the_same_points(stand_in, ident)
 
 def test_an_outage_after_a_change_of_ident_does_not_turn_its_first_data_old(stand_in, ident):
     newer = Ident(ident.project, ident.serial, "roof", since=(T0 + 1) * SECOND)
-    with publisher(stand_in) as far:
-        far.publish([data(0, ident), data(1, newer)])
-        far.publish([data(0, ident), data(1, newer)])
+    state = State()
+    for _ in range(2):
+        far = publisher(stand_in)
+        far.state = state
+        with far:
+            far.publish([data(0, replace(ident)), data(1, replace(newer))])
     first, again = (body.decode().splitlines() for _, _, body in stand_in.requests)
 
     assert again == [line for line in first if not line.startswith("info")]
@@ -471,6 +474,7 @@ def test_check_tells_what_the_user_may_do_and_makes_nothing(influxd_auth, ident)
     influxd_auth.query(asks)
     assert publisher(influxd_auth, **user).check().endswith(f"; user '{ident.serial}' may use {ident.node}")
     assert fixed.check().endswith(f"; may write {ident.node}")
+    assert publisher(influxd_auth, database=ident.node, gzip=True, **user).check() == fixed.check()
     assert influxd_auth.rows("SHOW SERIES", ident.node) == []
 
 
@@ -538,6 +542,7 @@ def stand_in():
         (401, b'{"error":"authorization failed"}', UnavailableError),
         (403, b'{"error":"not authorized"}', UnavailableError),
         (408, b"", UnavailableError),
+        (422, b'{"error":"unprocessable"}', RejectedError),
         (413, b'{"error":"Request Entity Too Large"}', RejectedError),
         (429, b"slow down", UnavailableError),
         (500, b"<html>not JSON</html>", UnavailableError),
@@ -612,6 +617,48 @@ def test_a_failure_in_the_middle_keeps_the_order_within_a_database(stand_in, ide
 
     assert list(failures) == [ident.node]
     assert len(stand_in.requests) == 2  # the third is not sent past the second
+
+
+def test_an_ident_behind_a_failure_is_announced_when_its_turn_comes(stand_in, ident):
+    newer = Ident(ident.project, ident.serial, "roof", since=(T0 + POINTS) * SECOND)
+    batch = [data(n, ident if n < POINTS else newer) for n in range(POINTS + 1)]
+    stand_in.answers.append((503, {}, b""))
+    with publisher(stand_in) as far:
+        far.publish(batch)
+        far.publish(batch)
+
+    assert [body.split(b" ")[0] for _, _, body in stand_in.requests] == [
+        b"info,label=shed", b"info,label=shed", b"info,label=roof"]  # fmt: skip
+
+
+def test_an_ident_met_beside_what_cannot_be_written_is_announced_when_that_is_set_aside(stand_in, ident):
+    with publisher(stand_in) as far:
+        refused = far.publish([data(0, ident), data(1, ident, time=1.0)])
+        assert isinstance(refused[ident.node], RejectedError)
+        assert far.publish([data(0, ident)]) == {}
+
+    assert [line.split()[0] for line in stand_in.requests[0][2].decode().splitlines()] == [
+        "info,label=shed", "data,label=shed,new=1"]  # fmt: skip
+
+
+def test_a_server_that_never_finds_the_database_it_made_is_not_asked_for_ever(stand_in, ident):
+    stand_in.answers += [(404, {}, b'{"error":"database not found"}'), (200, {}, b'{"results":[{}]}')] * 4
+    with publisher(stand_in) as far:
+        error = far.publish([data(0, ident)])[ident.node]
+
+    assert isinstance(error, UnavailableError)
+    assert [path.partition("?")[0] for path, _, _ in stand_in.requests] == ["/write", "/query", "/write"]
+
+
+def test_administration_shows_the_client_certificate_too(tmp_path):
+    files = {"cert_file": tmp_path / "kit.pem", "key_file": tmp_path / "kit.key"}
+    trustme.CA().issue_cert("kit@example.org").cert_chain_pems[0].write_to_path(files["cert_file"])
+    far = influxdb.Publisher(ssl=True, **files)
+    far._secret = ""
+    admin = far._admin()
+
+    assert admin._client._session.cert == (str(files["cert_file"]), str(files["key_file"]))
+    admin.close()
 
 
 def test_what_was_not_delivered_is_announced_again(stand_in, ident):
