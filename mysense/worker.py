@@ -95,7 +95,9 @@ class Worker:
 
     def _wait_after(self, error: OSError) -> None:
         self._failures += 1
-        self.become("waiting", reason(error))
+        # Told once: while the far end goes down its failure changes its words, but it is the same outage.
+        known = self.status.state == "waiting"
+        self.become("waiting", reason(error), logging.DEBUG if known else None)
         self.clock.wait(self.stop, backoff(self._failures, getattr(error, "wait", None)))
 
 
