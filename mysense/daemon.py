@@ -69,6 +69,7 @@ class Daemon:
     def _sources(self) -> list[Worker]:
         sensors = {end.section: cast(Sensor, end.plugin) for end in self.settings.of("sensor")}
         workers: list[Worker] = []
+        own = self.settings.identity.ident().node if sensors else ""
         if sensors:
             self.journal.hold(SOURCE)
             pipeline = Pipeline(self.settings.intake, self.journal.state(SOURCE))
@@ -79,10 +80,10 @@ class Daemon:
                 workers.append(SensorWorker(section, sensor, self._sources_stop, self.clock, names, node.give))
         for end in self.settings.of("subscriber"):
             self.journal.hold(end.section)
-            steps = (*self.settings.intake, *end.processors)
-            pipeline = Pipeline(steps, self.journal.state(end.section))
-            plugin = cast(Subscriber, end.plugin)
-            workers.append(SubscribeWorker(end.section, plugin, self._sources_stop, self.clock, self.journal, pipeline))
+            plugin, steps = cast(Subscriber, end.plugin), (*self.settings.intake, *end.processors)
+            workers.append(
+                SubscribeWorker(end.section, plugin, self._sources_stop, self.clock, self.journal, steps, own)
+            )
         return workers
 
     def _publishers(self) -> list[PublishWorker]:

@@ -123,10 +123,19 @@ class Publisher(Plugin):
 
 
 class Subscriber(Plugin):
-    """The end of a channel that takes telegrams in."""
+    """The end of a channel that takes telegrams in.
+
+    What it changes in ``position`` and ``state`` is committed with the telegrams that
+    ``receive`` gives. When they cannot be journalled, both are put back to what is on disk
+    before ``open`` is called again: take up from there, and the telegrams come again.
+    """
 
     position: str = field(init=False, default="")
-    """Where to go on upstream after a restart; committed with the telegrams received."""
+    """Where to go on upstream after a restart, where one text says it."""
+    state: State = field(init=False, repr=False, default_factory=State)
+    """The same by key, where there are many places to go on from; only what changed is written."""
+    interval: float = field(init=False, default=0.0)
+    """Seconds to wait after a ``receive`` that gave nothing: for a source that has to be asked."""
 
     @abstractmethod
     def receive(self) -> Sequence[Telegram]:

@@ -125,20 +125,22 @@ def _subscribe(name: str, subscriber: Subscriber, count: int | None) -> None:
         return telegrams
 
     with subscriber:
-        _follow(receive, count, 0.0)
+        _follow(receive, count, subscriber.interval, always=False)
 
 
-def _follow(receive: Callable[[], Sequence[Telegram]], count: int | None, pause: float) -> None:
-    """Show telegrams as they come, until there were enough or ctrl-C."""
+def _follow(receive: Callable[[], Sequence[Telegram]], count: int | None, pause: float, always: bool = True) -> None:
+    """Show telegrams as they come, until there were enough or ctrl-C; pause after each round or the empty ones."""
     never, seen = threading.Event(), 0
     try:
         while True:
-            for telegram in receive():
+            telegrams = receive()
+            for telegram in telegrams:
                 click.echo(wire.encode(telegram))
                 seen += 1
                 if seen == count:
                     return
-            never.wait(pause)
+            if always or not telegrams:
+                never.wait(pause)
     except KeyboardInterrupt:
         pass
 

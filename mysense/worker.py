@@ -7,20 +7,23 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mysense.clock import Clock
 from mysense.errors import ConfigError
 from mysense.journal import Journal
 from mysense.pipeline import Pipeline
-from mysense.plugin import Plugin, Sensor, Subscriber
-from mysense.telegram import Value
+from mysense.plugin import Plugin, Processor, Sensor, Subscriber
+from mysense.state import State
+from mysense.telegram import Telegram, Value, ident_of
 
 PATIENCE = 60.0
 """The most seconds between two attempts, unless the far end asks for more."""
 BUG = 300.0
 """Seconds between two attempts after an error that nobody foresaw."""
+
+_OWN = "subscriber/"
 
 log = logging.getLogger("mysense")
 
@@ -155,7 +158,11 @@ class SensorWorker(Worker):
 
 
 class SubscribeWorker(Worker):
-    """Takes telegrams in: journal first, confirmation to the source after."""
+    """Takes telegrams in: journal first, confirmation to the source after.
+
+    *steps* are the processors on the way. Telegrams of the node *own* are left out: what
+    this kit published itself is in the journal already.
+    """
 
     plugin: Subscriber
 
@@ -166,20 +173,42 @@ class SubscribeWorker(Worker):
         stop: threading.Event,
         clock: Clock,
         journal: Journal,
-        pipeline: Pipeline,
+        steps: Sequence[tuple[str, Processor]] = (),
+        own: str = "",
     ) -> None:
         super().__init__(section, plugin, stop, clock)
-        self._journal, self._pipeline = journal, pipeline
-        self._position = plugin.position = journal.position(section)
+        self._journal, self._steps, self._own = journal, tuple(steps), own
+        self._begin()
+
+    def _begin(self) -> None:
+        """Go on from what is in the journal."""
+        kept = self._journal.state(self.section)
+        self._pipeline = Pipeline(self._steps, kept)
+        self._position = self.plugin.position = self._journal.position(self.section)
+        self.plugin.state = State({k.removeprefix(_OWN): v for k, v in kept.items() if k.startswith(_OWN)})
 
     def step(self) -> None:
         telegrams = self.plugin.receive()
-        if telegrams or self.plugin.position != self._position:
-            outputs = [out for telegram in telegrams for out in self._pipeline(telegram)]
-            self._journal.append(outputs, self.section, self.plugin.position, self._pipeline.take_changes())
+        changes: dict[str, str | None] = {_OWN + k: v for k, v in self.plugin.state.take_changes().items()}
+        if telegrams or changes or self.plugin.position != self._position:
+            try:
+                self._keep(telegrams, changes)
+            except BaseException:
+                self._begin()
+                raise
             self._position = self.plugin.position
             self.plugin.confirm()
         if telegrams:
             self.well(len(telegrams))
         else:
             self.become("running")
+            if self.plugin.interval:
+                self.clock.wait(self.stop, self.plugin.interval)
+
+    def _keep(self, telegrams: Sequence[Telegram], changes: dict[str, str | None]) -> None:
+        """Into the journal: all of it, or, when this raises, nothing."""
+        taken = [t for t in telegrams if ident_of(t).node != self._own] if self._own else telegrams
+        if self._pipeline.steps:
+            taken = [out for telegram in taken for out in self._pipeline(telegram)]
+        state = changes | self._pipeline.take_changes()
+        self._journal.append(taken, self.section, self.plugin.position, state)

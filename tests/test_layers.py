@@ -16,7 +16,7 @@ LAYERS = """
     legacy  sampler  sections  worker
     registry
     channels.*  journal.*  processors.*  sensors.*
-    channels._http  sensors._serial
+    channels._http  channels._influx.*  sensors._serial
     logs  pipeline
     settings
     examples  journal  plugin

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from mysense.errors import UnavailableError
 
 LONGEST = 65536
-"""Bytes of an answer that are read; no answer to a write is longer."""
+"""Bytes of an answer that are read unless more are asked for; no answer to a write is longer."""
 
 
 class Answer(NamedTuple):
@@ -27,11 +27,15 @@ class Connection:
 
     ``send`` and ``receive`` are apart, so that the next request can be prepared while the
     server works on this one. Raises OSError when the server is not there; a connection
-    that the server closed while it was idle is opened again, once.
+    that the server closed while it was idle is opened again, once. *prefix* stands before
+    every path.
     """
 
-    def __init__(self, host: str, port: int, *, tls: ssl.SSLContext | None = None, timeout: float = 10.0) -> None:
-        self._host, self._port, self._tls, self._timeout = host, port, tls, timeout
+    def __init__(
+        self, host: str, port: int, *, tls: ssl.SSLContext | None = None, timeout: float = 10.0, prefix: str = ""
+    ) -> None:
+        self._host, self._port, self._tls, self._timeout, self._prefix = host, port, tls, timeout, prefix
+        self._most = LONGEST
         self._client: http.client.HTTPConnection | None = None
         self._used = False
         self._last: tuple[str, str, bytes | None, Mapping[str, str]] | None = None
@@ -39,7 +43,7 @@ class Connection:
 
     def send(self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> None:
         """Send a request."""
-        self._last, self._early = (method, path, body, headers or {}), None
+        self._last, self._early = (method, self._prefix + path, body, headers or {}), None
         try:
             self._send()
         except (http.client.HTTPException, OSError) as error:
@@ -56,11 +60,20 @@ class Connection:
         return self.receive()
 
     def request(
-        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        most: int = LONGEST,
     ) -> Answer:
-        """Send a request and wait for its answer."""
-        self.send(method, path, body, headers)
-        return self.receive()
+        """Send a request and wait for its answer, *most* bytes of it."""
+        self._most = most
+        try:
+            self.send(method, path, body, headers)
+            return self.receive()
+        finally:
+            self._most = LONGEST
 
     def close(self) -> None:
         """Close the connection; the next request opens another one."""
@@ -87,9 +100,9 @@ class Connection:
     def _receive(self) -> Answer:
         assert self._client
         response = self._client.getresponse()
-        body = response.read(LONGEST)
+        body = response.read(self._most)
         if not response.isclosed():
-            if len(body) < LONGEST:
+            if len(body) < self._most:
                 raise http.client.IncompleteRead(body, response.length)
             self.close()  # there is more, perhaps without end
         self._used = True

@@ -9,28 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from mysense.channels.influxdb.v1 import creation, quoted
 from mysense.errors import UnavailableError
 from mysense.extras import library
-
-
-def quoted(name: str) -> str:
-    """*name* as an identifier of InfluxQL."""
-    escaped = name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
-
-
-def creation(database: str) -> str:
-    """The statement that makes a database whose data is kept for ever.
-
-    One long shard: the default of a week costs a server of many small databases three
-    times the memory and twice the open files.
-    """
-    return f'CREATE DATABASE {quoted(database)} WITH DURATION INF SHARD DURATION 520w NAME "autogen"'
-
-
-def granting(database: str, user: str) -> str:
-    """The statement that lets a user write one database and read it."""
-    return f"GRANT ALL ON {quoted(database)} TO {quoted(user)}"
 
 
 class Admin:

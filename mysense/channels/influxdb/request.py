@@ -1,9 +1,8 @@
 """Telegrams as the requests of one database: how many points, which idents, which precision."""
 
 import gzip
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
-from urllib.parse import urlencode
 
 from mysense.channels.influxdb import line, quirks
 from mysense.channels.influxdb.announced import Announced
@@ -28,9 +27,21 @@ class Request(NamedTuple):
 
 
 class Requests:
-    """Makes requests. Raises RejectedError where a telegram holds what cannot be written."""
+    """Makes requests. Raises RejectedError where a telegram holds what cannot be written.
 
-    def __init__(self, state: State, *, precision: str = "auto", legacy: bool = False, compress: bool = False) -> None:
+    *writing* gives the path of a write for a database and a precision (empty in legacy lines).
+    """
+
+    def __init__(
+        self,
+        state: State,
+        writing: Callable[[str, str], str],
+        *,
+        precision: str = "auto",
+        legacy: bool = False,
+        compress: bool = False,
+    ) -> None:
+        self._writing = writing
         self._encoder = line.Encoder()
         self._announced = Announced(state)
         self._precision, self._legacy, self._compress = precision, legacy, compress
@@ -44,7 +55,7 @@ class Requests:
 
     def _sized(self, database: str, telegrams: Sequence[Telegram]) -> Iterator[Request]:
         try:
-            text, parameters = self._written(database, telegrams)
+            text, precision = self._written(database, telegrams)
         except Exception:
             self._announced.failed(self._announced.take())
             raise
@@ -55,8 +66,8 @@ class Requests:
             for half in halves(telegrams):
                 yield from self._sized(database, half)
         elif body:
-            path = f"/write?{urlencode({'db': database} | parameters)}"
-            yield Request(database, telegrams, path, gzip.compress(body, 1) if self._compress else body, told)
+            packed = gzip.compress(body, 1) if self._compress else body
+            yield Request(database, telegrams, self._writing(database, precision), packed, told)
 
     def again(self, request: Request) -> Iterator[Request]:
         """The request made anew, as its telegrams are written now."""
@@ -82,12 +93,13 @@ class Requests:
         items.add(item)
         return not known
 
-    def _written(self, database: str, telegrams: Sequence[Telegram]) -> tuple[str, dict[str, str]]:
+    def _written(self, database: str, telegrams: Sequence[Telegram]) -> tuple[str, str]:
+        """The lines, and the precision of their times."""
         if self._legacy:
-            return "\n".join(self._old_lines(database, telegrams)), {}
+            return "\n".join(self._old_lines(database, telegrams)), ""
         points = self._points(database, telegrams)
         precision = line.precision(points) if self._precision == "auto" else self._precision
-        return "\n".join(line.timed(points, line.STEPS[precision])), {"precision": precision}
+        return "\n".join(line.timed(points, line.STEPS[precision])), precision
 
     def _points(self, database: str, telegrams: Iterable[Telegram]) -> list[line.Point]:
         points: list[line.Point | None] = []

@@ -1,0 +1,1 @@
+"""What the channels that speak InfluxDB share: points, and the telegrams they stand for."""

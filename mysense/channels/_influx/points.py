@@ -1,0 +1,142 @@
+"""Points as telegrams: whose they are, and what they say.
+
+The rules, which docs/influxdb-relay.md states for users:
+
+* A point belongs to the node that its tags ``project`` and ``serial`` name; in a database
+  called ``<project>_<serial>`` to that node. What mysense did not write belongs to the node
+  that one of the tags ``NODE_TAGS`` names, its project being the database; without such a
+  tag to one named after the measurement.
+* ``info`` tells an ident, if it holds one. Anything else that somebody typed there is passed over.
+* In ``data`` the tags label and geolocation are the ident's, unless they differ from it.
+* All other tags become values, and so does the name of another measurement.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+from mysense import wire
+from mysense.telegram import Data, Ident, Value
+
+INFO, DATA, STATION = "info", "data", "station"
+"""The measurements that mysense writes."""
+NODE_TAGS = ("node", "host", "device", "deviceId", "device_id", "sensor_id", "id", "mac")
+"""Tags by which others name the device that measured, the first that is there."""
+
+_OWN_TAGS = ("new", "project", "serial")
+_STRANGE = re.compile(r"[^A-Za-z0-9._-]+", re.ASCII)
+
+
+class Node(NamedTuple):
+    """A node by its two names; *label* is what others called it, where that could not be kept."""
+
+    project: str
+    serial: str
+    label: str = ""
+
+    @property
+    def ident(self) -> Ident:
+        """All that is known of a node that has told nothing."""
+        return Ident(self.project, self.serial, self.label)
+
+
+class Known(NamedTuple):
+    """The ident of a node, and whether the original MySense wrote its points: quoted tags, ``\\,`` in text."""
+
+    ident: Ident
+    legacy: bool = False
+
+
+def node(database: str, measurement: str, tags: Mapping[str, Value]) -> Node:
+    """Whose a point is.
+
+    >>> node("BdP_33004d45", "data", {"label": "shed"})
+    Node(project='BdP', serial='33004d45', label='')
+    >>> node("sensorcommunity", "feinstaub", {"node": "esp8266-1234"})
+    Node(project='sensorcommunity', serial='esp8266-1234', label='')
+    """
+    project, colon, serial = database.partition("_")
+    if "serial" in tags:
+        given = tags.get("project") or (project if colon else database)
+        return Node(_name(str(given)), _name(str(tags["serial"])))
+    if colon and project and serial and measurement in (INFO, DATA, STATION):
+        return Node(_name(project), _name(serial))
+    for tag in NODE_TAGS:
+        if said := tags.get(tag):
+            name = _name(str(said))
+            return Node(_name(database), name, "" if name == said else str(said))
+    if colon and project and serial:
+        return Node(_name(project), _name(serial))
+    return Node(_name(database), _name(measurement))
+
+
+def _name(text: str) -> str:
+    """*text* as a project or a serial: whatever cannot be in a name is a hyphen."""
+    return _STRANGE.sub("-", text).strip("._-")[:64] or "unnamed"
+
+
+def told(info: Mapping[str, Value], of: Node, time: int) -> Known | None:
+    """The ident that a point of ``info`` tells of a node; None where it is none.
+
+    *info* holds tags and fields. The names of the node stand fast, whatever the point says:
+    who may write one database must not speak for another node.
+    """
+    whole = info.get("ident")
+    if isinstance(whole, str):
+        try:
+            ident = wire.decode_ident(whole)
+        except (ValueError, KeyError, TypeError):
+            return None
+        return Known(_of(ident, of, time))
+    if "project" not in info or "serial" not in info:
+        return None
+    texts = {k: plain(v) if isinstance(v, str) else v for k, v in info.items() if k != "label_1"}
+    if isinstance(label := info.get("label", info.get("label_1", "")), str):
+        texts["label"] = plain(label)
+    try:
+        return Known(_of(wire.decode_ident(texts), of, time), True)
+    except (ValueError, KeyError, TypeError):
+        return Known(replace(of.ident, since=time), True)
+
+
+def _of(ident: Ident, of: Node, time: int) -> Ident:
+    since = time if ident.since is None else ident.since
+    project, serial = (ident.project, ident.serial) if ident.node == of.ident.node else (of.project, of.serial)
+    return replace(ident, project=project, serial=serial, since=since)
+
+
+def data(known: Known, time: int, measurement: str, point: Mapping[str, Value]) -> Data | None:
+    """The telegram of a point, tags and fields together; None when it says nothing.
+
+    Points that the original wrote hold their time as the field ``timestamp``.
+    """
+    ident, legacy = known
+    values = dict(point)
+    if legacy:
+        stamp = values.pop("timestamp", None)
+        if isinstance(stamp, int | float):
+            time = wire.nanoseconds(stamp)
+        values = {k: plain(v) if v.__class__ is str else v for k, v in values.items()}
+    for tag in _OWN_TAGS:
+        values.pop(tag, None)
+    if measurement != DATA:
+        if ident.serial != _name(measurement):
+            values.setdefault("measurement", measurement)
+    else:
+        if "label" in values and str(values["label"]) == ident.label:
+            del values["label"]
+        if "geolocation" in values and str(values["geolocation"]) == str(ident.geolocation or ""):
+            del values["geolocation"]
+    return Data(ident, time, values) if values else None
+
+
+def plain(text: str) -> str:
+    """What the original meant: without its quotes and escapes.
+
+    >>> plain('"51.42\\\\,6.13"'), plain("time\\\\,pm_25"), plain("shed")
+    ('51.42,6.13', 'time,pm_25', 'shed')
+    """
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        text = text[1:-1]
+    return re.sub(r"\\([, =\"])", r"\1", text) if "\\" in text else text

@@ -1,0 +1,87 @@
+"""The far end of both ends: where an InfluxDB is, who we are there, and which version it speaks."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from mysense import __version__, plugin
+from mysense.channels import _http
+from mysense.channels.influxdb.api import Access, Api
+from mysense.errors import ConfigError, UnavailableError
+from mysense.plugin import option
+from mysense.secrets import password
+
+
+def address(text: str) -> str:
+    """*text* if it is the address of a server, else ValueError."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
+        raise ValueError(f"{text!r} is no address: write https://host:8086, without user and password")
+    return text
+
+
+class Server(plugin.Plugin):
+    """The options that say where the server is, and the way to it."""
+
+    hostname: str = option("localhost", "where the server is")
+    port: int = option(8086, "and its port", least=1, most=65535)
+    url: str = option("", "instead of hostname, port and ssl: https://host:8086/path", parse=address)
+    version: Literal["auto", "1", "2", "3"] = option("auto", "of InfluxDB; auto asks the server")
+    user: str = option("", "user name, when the server wants one (version 1)")
+    password: str = option("", "and the password; better in a file", secret=True)
+    password_file: Path | None = option(None, "a file with the password in its first line")
+    org: str = option("", "the organisation (version 2)")
+    token: str = option("", "the token (versions 2 and 3); better in a file", secret=True)
+    token_file: Path | None = option(None, "a file with the token in its first line")
+    ssl: bool = option(False, "speak https")
+    verify: bool = option(True, "no: do not look at the server's certificate")
+    ca_file: Path | None = option(None, "the certificate that signed the server's, when it is your own")
+    cert_file: Path | None = option(None, "a client certificate")
+    key_file: Path | None = option(None, "and its key")
+    timeout: float = option(10.0, "seconds to wait for an answer", parse=plugin.seconds, least=0.1)
+
+    @property
+    def place(self) -> str:
+        """The server as messages call it."""
+        return self.url or f"{self.hostname}:{self.port}"
+
+    def connection(self) -> _http.Connection:
+        """A connection of its own; nothing is sent yet."""
+        host, port, secure, prefix = self.hostname, self.port, self.ssl, ""
+        if self.url:
+            parts = urlsplit(self.url)
+            secure, prefix = parts.scheme == "https", parts.path.rstrip("/")
+            host, port = str(parts.hostname), parts.port or (443 if secure else 80)
+        tls = _http.tls_context(self.verify, self.ca_file, self.cert_file, self.key_file) if secure else None
+        return _http.Connection(host, port, tls=tls, timeout=self.timeout, prefix=prefix)
+
+    def access(self) -> Access:
+        """Who we are; a password or token in a file is read anew each time."""
+        secret, token = password(self.password, self.password_file), password(self.token, self.token_file)
+        return Access(self.place, self.user, secret, self.org, token)
+
+    def api(self, server: _http.Connection) -> Api:
+        """The ways of the server's version. Asks the server which that is, unless the options say so."""
+        access = self.access()
+        version = self.version if self.version != "auto" else spoken(server, access)
+        if version == "2" and not (self.org and access.token):
+            raise ConfigError(f"{self.place} is an InfluxDB 2: it wants org and token_file (or version = 1)")
+        module = import_module(f"mysense.channels.influxdb.v{version}")
+        ways: type[Api] = getattr(module, f"V{version}")
+        return ways(server, access)
+
+
+AGENT = {"User-Agent": f"mysense/{__version__}"}
+
+
+def spoken(server: _http.Connection, access: Access) -> str:
+    """The version that a server speaks, as it says itself; without a word of it, what our credentials are for."""
+    headers = AGENT | ({"Authorization": f"Token {access.token}"} if access.token else {})
+    answer = server.request("GET", "/ping", None, headers)
+    if answer.status in (500, 502, 503, 504):
+        raise UnavailableError(f"{access.place}: {answer.status}", wait=_http.retry_after(answer.headers))
+    said = answer.headers.get("x-influxdb-version", "").lstrip("v")
+    if said[:1] in ("1", "2", "3"):
+        return said[0]
+    return ("2" if access.org else "3") if access.token else "1"

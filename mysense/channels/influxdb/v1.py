@@ -1,0 +1,119 @@
+"""InfluxDB 1.x, and what speaks like it: ``/write`` and ``/query``, a user and a password."""
+
+import json
+from base64 import b64encode
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from mysense.channels.influxdb.api import Api, Question, Table, shard
+from mysense.errors import UnavailableError
+
+
+def quoted(name: str) -> str:
+    """*name* as an identifier of InfluxQL."""
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+def literal(text: str) -> str:
+    """*text* as a string of InfluxQL."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n")
+    return f"'{escaped}'"
+
+
+def creation(database: str, retention: float = 0.0) -> str:
+    """The statement that makes a database whose data is kept so many seconds, or for ever."""
+    kept = f"{int(retention)}s" if retention else "INF"
+    length = f"{shard(retention) // 604800}w" if not retention else f"{shard(retention)}s"
+    return f'CREATE DATABASE {quoted(database)} WITH DURATION {kept} SHARD DURATION {length} NAME "autogen"'
+
+
+def granting(database: str, user: str, privilege: str = "ALL") -> str:
+    """The statement that lets a user write one database, and read it, or only one of these."""
+    return f"GRANT {privilege} ON {quoted(database)} TO {quoted(user)}"
+
+
+class V1(Api):
+    """InfluxDB 1.x."""
+
+    version = "1"
+    steps = {"s": "s", "ms": "ms", "u": "u", "ns": "ns"}  # noqa: RUF012
+
+    @property
+    def headers(self) -> dict[str, str]:
+        if self.access.token:
+            return {"Authorization": f"Token {self.access.token}"}
+        if not self.access.user:
+            return {}
+        pair = b64encode(f"{self.access.user}:{self.access.secret}".encode()).decode()
+        return {"Authorization": f"Basic {pair}"}
+
+    def writing(self, database: str, precision: str) -> str:
+        return f"/write?{urlencode({'db': database} | ({'precision': precision} if precision else {}))}"
+
+    def create(self, database: str, retention: float = 0.0) -> None:
+        self._results(self.ask("POST", f"/query?{urlencode({'q': creation(database, retention)})}"))
+
+    def databases(self) -> list[str]:
+        names = (row[0] for _, rows in self._series("SHOW DATABASES") for row in rows)
+        return [name for name in names if name != "_internal"]
+
+    def tag_values(self, database: str, measurement: str, tags: Sequence[str]) -> list[dict[str, str]]:
+        found: list[dict[str, str]] = []
+        for _, rows in self._series(f"SHOW SERIES FROM {quoted(measurement)}", database):
+            for [key] in rows:
+                some = {name: value for name, value in _tags(key).items() if name in tags}
+                if some and some not in found:
+                    found.append(some)
+        return found
+
+    def rows(self, question: Question) -> Table:
+        database, measurement, since, limit, tags, newest = question
+        same = "".join(f" AND {quoted(tag)} = {literal(value)}" for tag, value in tags.items())
+        select = (
+            f"SELECT * FROM {quoted(measurement)} WHERE time >= {since} AND time < now() + 1d{same}"
+            f" ORDER BY time {'DESC' if newest else 'ASC'} LIMIT {limit}"
+        )
+        for columns, rows in self._series(select, database):
+            return Table(columns, rows)
+        return Table(("time",), ())
+
+    def _series(self, statement: str, database: str = "") -> list[tuple[list[str], list[list[Any]]]]:
+        said = {"q": statement, "epoch": "ns"} | ({"db": database} if database else {})
+        result = self._results(self.ask("GET", f"/query?{urlencode(said)}", headers={"Accept": "application/json"}))
+        return [(series["columns"], series.get("values", [])) for series in result.get("series", ())]
+
+    def _results(self, text: str) -> dict[str, Any]:
+        """The result of the one statement of a query; its error is raised."""
+        try:
+            answer = json.loads(text)
+            error = answer.get("error") or answer["results"][0].get("error")
+        except (ValueError, LookupError, TypeError, AttributeError):
+            raise UnavailableError(f"{self.access.place} answers what is no result of a query") from None
+        if error:
+            raise UnavailableError(f"{self.access.place}: {error}")
+        result: dict[str, Any] = answer["results"][0]
+        return result
+
+    def asking(self, database: str) -> str:
+        grant = f"; {granting(database, self.access.user)}" if self.access.user else ""
+        return f"an administrator types: {creation(database)}{grant}"
+
+
+def _tags(key: str) -> dict[str, str]:
+    """The tags of a series' key, as SHOW SERIES gives it."""
+    parts, part, escaped = [], "", False
+    for sign in key:
+        if escaped:
+            part += sign if sign in ",= " else f"\\{sign}"
+            escaped = False
+        elif sign == "\\":
+            escaped = True
+        elif sign in ",=":
+            parts.append(part)
+            part = ""
+        else:
+            part += sign
+    parts.append(part)
+    return dict(zip(parts[1::2], parts[2::2], strict=False))
