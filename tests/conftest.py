@@ -6,7 +6,7 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.servers import Influxd
+from tests.servers import Influxd, VictoriaMetrics
 
 # On a fresh machine hypothesis makes its tables of characters first: that is no fault of a test.
 settings.register_profile("mysense", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -27,6 +27,13 @@ def influxd(tmp_path_factory):
 def influxd_auth(tmp_path_factory):
     """A real influxd that wants a name and a password; root is its administrator."""
     with Influxd(tmp_path_factory.mktemp("influxd-auth"), auth=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def victoria(tmp_path_factory):
+    """A real victoria-metrics, shared; use databases of your own."""
+    with VictoriaMetrics(tmp_path_factory.mktemp("victoria")) as server:
         yield server
 
 
