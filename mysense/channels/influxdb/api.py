@@ -75,8 +75,11 @@ class Api(ABC):
         """The path of a write; *precision* is s, ms, u or ns, or empty for the server's own."""
 
     @abstractmethod
-    def create(self, database: str, retention: float = 0.0) -> None:
-        """Make a database that keeps its data *retention* seconds, or for ever; one that is there stays."""
+    def create(self, database: str, retention: float = 0.0) -> bool:
+        """Make a database that keeps its data *retention* seconds, or for ever; one that is there stays.
+
+        False where the server says that it was there.
+        """
 
     @abstractmethod
     def databases(self) -> list[str]:

@@ -130,8 +130,9 @@ class Publisher(Server, plugin.Publisher):
             return
         for database in databases:
             if database not in self._prepared and _DATABASE.fullmatch(database):
-                with suppress(RefusedError):  # then it is there already, or the write says why not
-                    api.create(database, self.retention)
+                with suppress(RefusedError):  # then the write says why not, or makes it
+                    if api.create(database, self.retention):
+                        self._requests.new_database(database)
                 self._prepared.add(database)
 
     def _send(self, request: Request) -> None:
