@@ -84,6 +84,21 @@ class TestInfluxDBSubscriber(SubscriberContract):
             assert not far.publish(telegrams)
 
 
+class TestInfluxDB2(PublisherContract):
+    @pytest.fixture(autouse=True)
+    def _server(self, influxdb2):
+        self.options = influxdb2.options
+
+    def make(self):
+        return InfluxDB(hostname="127.0.0.1", **self.options)
+
+
+class TestInfluxDB3(TestInfluxDB2):
+    @pytest.fixture(autouse=True)
+    def _server(self, influxdb3):
+        self.options = influxdb3.options
+
+
 class TestCalibrate(ProcessorContract):
     def make(self):
         return Calibrate(factors=factors("temp: -2.2 1; rh: 0.3 1 1e-3"))

@@ -52,8 +52,9 @@ class V1(Api):
     def writing(self, database: str, precision: str) -> str:
         return f"/write?{urlencode({'db': database} | ({'precision': precision} if precision else {}))}"
 
-    def create(self, database: str, retention: float = 0.0) -> None:
+    def create(self, database: str, retention: float = 0.0) -> bool:
         self._results(self.ask("POST", f"/query?{urlencode({'q': creation(database, retention)})}"))
+        return True
 
     def databases(self) -> list[str]:
         names = (row[0] for _, rows in self._series("SHOW DATABASES") for row in rows)
@@ -74,7 +75,7 @@ class V1(Api):
     def rows(self, question: Question) -> Table:
         if self._ahead == question:
             self._ahead = None
-            text = self.answered(self.server.receive(LARGEST))
+            text = self.accepted(self.server.receive(LARGEST))
         else:
             text = self.ask("GET", _asked(_selection(question), question.database))
         for columns, rows in self._told(text):
