@@ -472,12 +472,6 @@ def test_check_tells_what_the_user_may_do_and_makes_nothing(influxd_auth, ident)
     assert influxd_auth.rows("SHOW SERIES", ident.node) == []
 
 
-@pytest.mark.parametrize("text", ["", "{nonsense}", "{project", "{0}"])
-def test_a_database_template_that_cannot_work_is_refused(text):
-    with pytest.raises(ValueError):
-        influxdb.publisher.template(text)
-
-
 class StandIn:
     """A stand-in for a server: answers what it is told, and keeps the requests."""
 
