@@ -1,13 +1,21 @@
 """Any layout: database, measurement and tags as templates, written to a real server and read back."""
 
-import pytest
+import re
+from pathlib import Path
 
+import pytest
+from line_protocol_parser import parse_line
+
+from mysense import wire
 from mysense.channels import influxdb
 from mysense.channels.influxdb.layout import Layout, checked, checked_tags
+from mysense.channels.influxdb.line import Encoder
 from mysense.errors import RejectedError
+from mysense.options import declared
 from mysense.state import State
 from mysense.telegram import SECOND, Data, Ident, Location, Note
 
+ROOT = Path(__file__).parent.parent
 T0 = 1_700_000_000
 
 
@@ -216,3 +224,30 @@ def test_what_tags_say_is_read_back(influxd, ident, tags, values, items, texts):
     assert got == tuple(
         {name: text.format(serial=ident.serial) for name, text in each.items()} for each in (items, texts)
     )
+
+
+def documented():
+    """The examples of docs/influxdb.md: a section of MySense.conf, a telegram, and the line it gives."""
+    text = (ROOT / "docs" / "influxdb.md").read_text(encoding="utf-8")
+    [section] = re.findall(r"^## Another layout$(.*?)^## ", text, re.MULTILINE | re.DOTALL)
+    return re.findall(r"```ini\n\[publisher:influxdb\]\n(.*?)```\n\n```\n(.*?)\n(.*?)\n```", section, re.DOTALL)
+
+
+@pytest.mark.parametrize(("options", "telegram", "line"), documented())
+def test_the_examples_of_the_document_do_what_it_says(influxd, options, telegram, line):
+    said = dict(re.split(r" *= *", text, maxsplit=1) for text in options.splitlines())
+    telegrams = list(wire.decode([telegram]))
+    known = declared(influxdb.Publisher)
+    with publisher(influxd, **{name: known[name].convert(text) for name, text in said.items()}) as far:
+        assert far.publish(telegrams) == {}
+        [database] = {far.lane(each) for each in telegrams}
+    meant = parse_line(line)
+    [row] = influxd.rows(f'SELECT * FROM "{meant["measurement"]}"', database)
+
+    assert Encoder(Layout(**said)).lines([each for each in telegrams if isinstance(each, Data)]) == [line]
+    assert series(influxd, database) == [line.split(" ")[0]]
+    assert row == {"time": meant["time"] * SECOND, **meant["tags"], **meant["fields"]}
+
+
+def test_the_document_has_three_examples():
+    assert len(documented()) == 3

@@ -1,6 +1,7 @@
 """What mysense asks of an InfluxDB, whatever its version: write, make databases, list them, read."""
 
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ WEEK = 7 * 86400
 FOREVER = 520 * WEEK
 """Seconds of a shard where data is kept for ever: many short ones cost a server of many
 small databases three times the memory and twice the open files."""
+
+_DROPPED = re.compile(r"\bdropped=(\d+)")
 
 
 @dataclass(frozen=True)
@@ -175,6 +178,9 @@ def words(text: str) -> str:
     return f"{first}: {more}" if more else first
 
 
-def beyond_retention(answer: Answer) -> bool:
-    """Whether the server took everything but what is older than it keeps."""
-    return answer.status in (400, 422) and "points beyond retention policy" in answer.text
+def beyond_retention(answer: Answer) -> int:
+    """How many points the server passed over as older than it keeps, having taken all others."""
+    if answer.status not in (400, 422) or "points beyond retention policy" not in answer.text:
+        return 0
+    found = _DROPPED.search(answer.text)
+    return int(found[1]) if found else 1

@@ -11,6 +11,9 @@ from mysense.telegram import Value
 LARGEST = 10**308
 """Whole numbers from here on are refused: a float ends a little above."""
 
+LONGEST = 4000
+"""Bytes of a name or tag: VictoriaMetrics cuts off what is longer, and says nothing."""
+
 _SIGNS = ",= "
 _CONTROL = re.compile(r"[\x00-\x1f]")
 _LOOSE = re.compile(r"\\+(?=[,= ]|\Z)")
@@ -21,9 +24,11 @@ _SYSTEM = ("_fieldKeys", "_measurements", "_series", "_tagKeys", "_tags")
 def tag(text: str) -> str:
     """*text* as a tag value or a key.
 
-    A line break or another control character cannot be written (RejectedError). A backslash at the end, or before a
-    sign that is escaped itself, would be read as that sign's escape: it is left out.
+    A line break or another control character cannot be written, nor what is too long (RejectedError). A backslash at
+    the end, or before a sign that is escaped itself, would be read as that sign's escape: it is left out.
     """
+    if len(text) > LONGEST // 4 and len(text.encode()) > LONGEST:
+        raise RejectedError(f"{text[:20]!r}… is too long for a name or a tag: the most are {LONGEST} bytes")
     if _CONTROL.search(text):
         raise RejectedError(f"{text!r} has a line break or a control character: InfluxDB cannot write that in a name")
     if "\\" in text:

@@ -18,6 +18,9 @@ from mysense.telegram import SECOND, Data, Field, Ident, Note, Value
 STEPS = {"s": SECOND, "ms": 1_000_000, "u": 1000, "ns": 1}
 """The precisions of a request, and how many nanoseconds each is."""
 
+LONGEST_HEAD = 50_000
+"""Bytes of measurement and tags: InfluxDB takes 65,535 with the name of a field, and its escapes."""
+
 Point = tuple[str, int]
 """A line without its time, and the time (ns)."""
 
@@ -85,7 +88,10 @@ class Encoder:
         name = layout.measurement.fill(partial(item_text, ident, values))
         if not name:
             raise lacking(layout.measurement, ident, values)
-        return f"{measurement(name)}{_tags(layout.tags, ident, values, new)} "
+        head = f"{measurement(name)}{_tags(layout.tags, ident, values, new)}"
+        if len(head.encode()) > LONGEST_HEAD:
+            raise RejectedError(f"measurement and tags are too long together: the most are {LONGEST_HEAD} bytes")
+        return f"{head} "
 
     def info(self, ident: Ident, time: int, without: Collection[str] = ()) -> Point:
         """The point of an ident: its items as text and numbers, less those *without*, and the whole of it as JSON.

@@ -163,8 +163,9 @@ class Publisher(Server, plugin.Publisher):
             failures[database] = error
             self._requests.failed(request)
         else:
-            if beyond_retention(answer):
-                self._tell_once(f"{database} passes over what is older than it keeps: {words(answer.text)}")
+            if passed_over := beyond_retention(answer):
+                self.skipped += passed_over
+                self._tell_once(f"{database} passes over points beyond its retention; 'mysense status' counts them")
             self._requests.delivered(request)
 
     def _deliver(self, requests: Iterator[Request], failures: dict[str, Exception]) -> None:
