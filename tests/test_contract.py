@@ -90,7 +90,7 @@ class TestInfluxDB2(PublisherContract):
         self.options = influxdb2.options
 
     def make(self):
-        return InfluxDB(hostname="127.0.0.1", **self.options)
+        return influxdb.Publisher(hostname="127.0.0.1", **self.options)
 
 
 class TestInfluxDB3(TestInfluxDB2):

@@ -18,6 +18,8 @@ FOREVER = 520 * WEEK
 small databases three times the memory and twice the open files."""
 
 _MISTYPED = re.compile(r'field type conflict: input field "(.+)" on measurement "info" is type')
+_BEYOND = ("points beyond retention policy", "points outside retention policy")  # the second since 2.7
+_DROPPED = re.compile(r"\bdropped=(\d+)")
 
 
 @dataclass(frozen=True)
@@ -202,7 +204,9 @@ def words(text: str) -> str:
     return f"{first}: {more}" if more else first
 
 
-def beyond_retention(answer: Answer) -> bool:
-    """Whether the server took everything but what is older than it keeps."""
-    said = ("points beyond retention policy", "points outside retention policy")  # the second since 2.7
-    return answer.status in (400, 422) and any(text in answer.text for text in said)
+def beyond_retention(answer: Answer) -> int:
+    """How many points the server passed over as older than it keeps, having taken all others."""
+    if answer.status not in (400, 422) or not any(text in answer.text for text in _BEYOND):
+        return 0
+    found = _DROPPED.search(answer.text)
+    return int(found[1]) if found else 1
