@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mysense.errors import UnavailableError
+
+if TYPE_CHECKING:
+    import socket
 
 LONGEST = 65536
 """Bytes of an answer that are read unless more are asked for; no answer to a write is longer."""
@@ -70,6 +73,15 @@ class Connection:
         self.send(method, path, body, headers)
         return self.receive(most)
 
+    @property
+    def socket(self) -> "socket.socket | None":
+        """What to wait for until the answer comes; None when it is here already."""
+        return self._client.sock if self._client and not self._early else None
+
+    def silence(self) -> UnavailableError:
+        """The sentence for a server that does not answer."""
+        return UnavailableError(f"{self._place}: no answer within {self._timeout:g} s")
+
     def close(self) -> None:
         """Close the connection; the next request opens another one."""
         client, self._client = self._client, None
@@ -123,7 +135,7 @@ class Connection:
         self._used = False
         if not idle:
             if isinstance(error, TimeoutError):
-                raise UnavailableError(f"{self._place}: no answer within {self._timeout:g} s") from error
+                raise self.silence() from error
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise UnavailableError(f"{self._place}: {reason}") from error
         try:

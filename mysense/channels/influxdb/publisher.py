@@ -1,4 +1,4 @@
-"""The publisher: raw lines over one keep-alive connection, to every version of InfluxDB."""
+"""The publisher: raw lines over keep-alive connections, to every version of InfluxDB."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,9 +9,11 @@ from typing import Literal
 from mysense import plugin
 from mysense.channels import _http
 from mysense.channels.influxdb.api import Api, RefusedError, beyond_retention, words
+from mysense.channels.influxdb.delivery import Delivery
 from mysense.channels.influxdb.layout import Layout, checked, checked_tags, lacking
+from mysense.channels.influxdb.pool import Pool
 from mysense.channels.influxdb.request import POINTS as POINTS
-from mysense.channels.influxdb.request import Request, Requests, halves
+from mysense.channels.influxdb.request import Request, Requests
 from mysense.channels.influxdb.server import AGENT, Server
 from mysense.errors import ConfigError, RejectedError, UnavailableError
 from mysense.plugin import option
@@ -53,13 +55,14 @@ class Publisher(Server, plugin.Publisher):
         self._made: set[str] = set()
         self._prepared: set[str] = set()
         self.access()  # a file that cannot be read is told now
-        self._server = self.connection()
+        self._server, self._pool = self.connection(), Pool(self.connection)
         self._api: Api | None = None
         self._refused = False
 
     def close(self) -> None:
-        if server := vars(self).pop("_server", None):
-            server.close()
+        for name in ("_server", "_pool"):
+            if (there := vars(self).pop(name, None)) is not None:
+                there.close()
 
     def _begin(self) -> Api:
         """The server's ways, once it has said which those are; UnavailableError while it is away."""
@@ -72,6 +75,9 @@ class Publisher(Server, plugin.Publisher):
                 precision=self.precision,
                 legacy=self.legacy,
                 compress=self.gzip,
+            )
+            self._delivery = Delivery(
+                self._pool, self._requests, self._headers, self.timeout, self._mended, self._judged
             )
         if self._refused:  # somebody may have mended the file with the password or the token
             self._refused = False
@@ -98,18 +104,7 @@ class Publisher(Server, plugin.Publisher):
         failures: dict[str, Exception] = {}
         self._begin()
         self._made.clear()
-        waiting: Request | None = None  # sent, its answer not yet read
-        for request in self._by_database(batch, failures):
-            if waiting:
-                self._finish(waiting, failures)
-            waiting = None
-            if request.database in failures:  # what came before did not go through: keep the order
-                self._requests.failed(request)
-            else:
-                self._send(request)
-                waiting = request
-        if waiting:
-            self._finish(waiting, failures)
+        self._delivery.run(self._by_database(batch, failures), failures)
         return failures
 
     def _by_database(self, batch: Sequence[Telegram], failures: dict[str, Exception]) -> Iterator[Request]:
@@ -150,46 +145,18 @@ class Publisher(Server, plugin.Publisher):
                         self._requests.new_database(database)
                 self._prepared.add(database)
 
-    def _send(self, request: Request) -> None:
-        self._server.send("POST", request.path, request.body, self._headers())
-
     def _headers(self) -> dict[str, str]:
         packed = {"Content-Encoding": "gzip"} if self.gzip else {}
         return {"Content-Type": "text/plain; charset=utf-8", **AGENT, **self._begin().headers, **packed}
 
-    def _finish(self, request: Request, failures: dict[str, Exception]) -> None:
-        """Read the answer to a request and judge it; send again what could be mended."""
-        database = request.database
-        answer, api = self._server.receive(), self._begin()
+    def _judged(self, request: Request, answer: _http.Answer) -> Exception | None:
+        """What is wrong with an answer; points that a server no longer keeps are counted and passed."""
+        database, api = request.database, self._begin()
         self._refused = self._refused or answer.status == 401
-        try:
-            if self._mended(database, answer):
-                self._deliver(self._requests.again(request), failures)
-                return
-            error = api.verdict(answer, database)
-        except UnavailableError as unavailable:
-            error = unavailable
-        if answer.status == 413 and len(request.telegrams) > 1:
-            self._requests.failed(request)
-            for half in halves(request.telegrams):
-                self._deliver(self._requests.of(database, half), failures)
-        elif error:
-            failures[database] = error
-            self._requests.failed(request)
-        else:
-            if passed_over := beyond_retention(answer):
-                self.skipped += passed_over
-                self._tell_once(f"{database} passes over points beyond its retention; 'mysense status' counts them")
-            self._requests.delivered(request)
-
-    def _deliver(self, requests: Iterator[Request], failures: dict[str, Exception]) -> None:
-        """Send what a request was made into, one after the other, until one fails."""
-        for request in requests:
-            if request.database in failures:
-                self._requests.failed(request)
-                return
-            self._send(request)
-            self._finish(request, failures)
+        if passed_over := beyond_retention(answer):
+            self.skipped += passed_over
+            self._tell_once(f"{database} passes over points beyond its retention; 'mysense status' counts them")
+        return api.verdict(answer, database)
 
     def _mended(self, database: str, answer: _http.Answer) -> bool:
         """Whether what the server complains of is mended now."""

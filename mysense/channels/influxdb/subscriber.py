@@ -173,8 +173,10 @@ class Subscriber(Server, plugin.Subscriber):
                 re.fullmatch(self.projects, node.project) and re.fullmatch(self.serials, node.serial)
             ):
                 shared.append(tags)
-        if nodes or self.databases:
-            return shared or [{}]
+        if nodes:
+            return shared
+        if self.databases:
+            return [{}]
         return [{}] if re.fullmatch(f"(?:{self.projects})_(?:{self.serials})", database) else []
 
     def _take_on(self, api: Api, key: str, database: str, tags: dict[str, str]) -> None:
