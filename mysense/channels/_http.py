@@ -78,9 +78,11 @@ class Connection:
         """What to wait for until the answer comes; None when it is here already."""
         return self._client.sock if self._client and not self._early else None
 
-    def silence(self) -> UnavailableError:
-        """The sentence for a server that does not answer."""
-        return UnavailableError(f"{self._place}: no answer within {self._timeout:g} s")
+    def silence(self, seconds: float | None = None) -> UnavailableError:
+        """The sentence for a server that does not answer, in the time-out or in so many seconds."""
+        return UnavailableError(
+            f"{self._place}: no answer within {self._timeout if seconds is None else seconds:.2g} s"
+        )
 
     def close(self) -> None:
         """Close the connection; the next request opens another one."""

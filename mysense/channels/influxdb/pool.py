@@ -17,7 +17,7 @@ class Pool:
     def __init__(self, connect: Callable[[], Connection], most: int = CONNECTIONS) -> None:
         self._connect, self._most = connect, most
         self._idle: list[Connection] = []
-        self._busy: dict[Connection, tuple[Hashable, float]] = {}
+        self._busy: dict[Connection, tuple[Hashable, float, float]] = {}  # key, sent at, given up at
 
     @property
     def full(self) -> bool:
@@ -30,7 +30,8 @@ class Pool:
         """Send a request that is given up after *patience* seconds. Raises OSError when the server is not there."""
         connection = self._idle.pop() if self._idle else self._connect()
         connection.send(method, path, body, headers)
-        self._busy[connection] = key, time.monotonic() + patience
+        now = time.monotonic()
+        self._busy[connection] = key, now, now + patience
 
     def hear(self, seconds: float | None = None) -> list[tuple[Hashable, Answer | UnavailableError]]:
         """The answers that are there; waits for the first, *seconds* at most.
@@ -38,15 +39,15 @@ class Pool:
         A request that was given up, or whose connection broke, has an UnavailableError.
         """
         now = time.monotonic()
-        first = min((end for _, end in self._busy.values()), default=now) - now
+        first = min((end for _, _, end in self._busy.values()), default=now) - now
         ready = self._ready(first if seconds is None else min(first, seconds))
         heard: list[tuple[Hashable, Answer | UnavailableError]] = []
         now = time.monotonic()
-        for connection, (key, end) in list(self._busy.items()):
+        for connection, (key, _, end) in list(self._busy.items()):
             if connection in ready:
                 heard.append((key, self._answer(connection)))
             elif end <= now:
-                heard.append((key, self.drop(connection)))
+                heard.append((key, self._drop(connection)))
         return heard
 
     def _ready(self, seconds: float) -> list[Connection]:
@@ -72,15 +73,14 @@ class Pool:
         self._idle.append(connection)
         return answer
 
-    def drop(self, connection: Connection) -> UnavailableError:
-        """Give a request up: what comes of it now will not be heard."""
-        del self._busy[connection]
+    def _drop(self, connection: Connection) -> UnavailableError:
+        _, sent, _ = self._busy.pop(connection)
         connection.close()
-        return connection.silence()
+        return connection.silence(time.monotonic() - sent)
 
     def drop_all(self) -> list[tuple[Hashable, UnavailableError]]:
-        """Give up all that is on its way."""
-        return [(key, self.drop(connection)) for connection, (key, _) in list(self._busy.items())]
+        """Give up all that is on its way: what comes of it now will not be heard."""
+        return [(key, self._drop(connection)) for connection, (key, *_) in list(self._busy.items())]
 
     def close(self) -> None:
         """Close all connections."""
