@@ -1,0 +1,130 @@
+"""InfluxDB 1.x is set up by statements: they are shown, typed or carried out, always the same text."""
+
+from collections.abc import Iterator, Sequence
+from math import inf
+
+from mysense.channels.influxdb.admin import Admin, Policy
+from mysense.channels.influxdb.api import Access, Api, RefusedError
+from mysense.channels.influxdb.server import Server
+from mysense.channels.influxdb.setup import LATE, MEANS, Kept, SecretsFolder, Setup, Step, Wanted
+from mysense.channels.influxdb.v1 import creation, durations, granting, literal, quoted
+
+RAW = "autogen"
+"""The retention policy that a new database writes into."""
+CHOSEN = "…"
+"""What is shown for a password: whoever types it chooses one."""
+TAGS = "label, geolocation, project, serial"
+"""What keeps means apart. Not ``new``: the first data under an ident belongs to its hour like all other."""
+
+
+def creating_user(user: str, password: str) -> str:
+    """The statement that makes a user."""
+    return f"CREATE USER {quoted(user)} WITH PASSWORD {literal(password)}"
+
+
+def keeping(database: str, policy: str, kept: float, verb: str = "CREATE") -> str:
+    """The statement that makes a retention policy, or alters it."""
+    duration, shards = durations(kept)
+    copies = " REPLICATION 1" if verb == "CREATE" else ""
+    where = f"{verb} RETENTION POLICY {quoted(policy)} ON {quoted(database)}"
+    return f"{where} DURATION {duration}{copies} SHARD DURATION {shards}"
+
+
+def averaging(database: str, name: str, raw: str = RAW) -> str:
+    """The statement that makes the continuous query of one name in ``MEANS``."""
+    window, whole = MEANS[name], quoted(database)
+    return (
+        f"CREATE CONTINUOUS QUERY {quoted(name)} ON {whole} RESAMPLE EVERY {window} FOR {LATE} BEGIN"
+        f' SELECT mean(*) INTO {whole}.{quoted(name)}."data" FROM {whole}.{quoted(raw)}."data"'
+        f" GROUP BY time({window}), {TAGS} END"
+    )
+
+
+class Ways(Setup):
+    """What an InfluxDB 1.x is to have, as statements of InfluxQL."""
+
+    hint = "'…' is a password of your choice; on the kit it stands in the first line of password_file, mode 600"
+
+    def __init__(self, server: Server, api: Api, secrets: SecretsFolder) -> None:
+        super().__init__(server, api, secrets)
+        self._admin = Admin.at(server)
+        self._databases: set[str] = set()
+        self._users: set[str] = set()
+        self._grants: dict[str, dict[str, str]] = {}
+        self._policies: dict[str, dict[str, Policy]] = {}
+        self._queries: dict[str, dict[str, str]] = {}
+
+    def look(self, wanted: Sequence[Wanted]) -> None:
+        databases = self.api.databases()  # says best what is wrong with who asks
+        self._users.update(self._admin.users())
+        self._databases.update(databases)
+        self._queries = self._admin.continuous_queries()
+        self._grants = {user: self._admin.grants(user) for user in {each.user for each in wanted} & self._users}
+        there = {each.database for each in wanted} & self._databases
+        self._policies = {database: self._admin.policies(database) for database in there}
+        if self._open():
+            self.notices.append(f"{self.server.place} lets everybody in: set auth-enabled = true in its configuration")
+
+    def _open(self) -> bool:
+        """Whether the server asks nobody who he is: then users and grants are for nothing."""
+        try:
+            type(self.api)(self.api.server, Access(self.server.place)).databases()
+        except RefusedError:
+            return False
+        return True
+
+    def steps(self, wanted: Wanted) -> Iterator[Step]:
+        database, user = wanted.database, wanted.user
+        policies = self._policies.get(database, {})
+        raw = next((policy for policy in policies.values() if policy.default), None)
+        if database not in self._databases:
+            yield self._step(
+                f"database {database}, kept {wanted.retention}", creation(database, wanted.retention.seconds)
+            )
+        elif raw is None:
+            yield self._step(f"database {database}", "", there=True)
+        else:
+            yield self._kept(f"database {database}", database, raw, wanted.retention)
+        yield self._user(user)
+        has = self._grants.get(user, {}).get(database, "NO PRIVILEGES")
+        # A grant replaces the one before: who may read shall not lose that.
+        grant = granting(database, user, "ALL" if has == "READ" else "WRITE")
+        yield self._step(f"{user} may write {database}", grant, there=has in ("WRITE", "ALL PRIVILEGES"))
+        for name, kept in wanted.means.items():
+            if name in policies:
+                yield self._kept(f"{name} means of {database}", database, policies[name], kept)
+            else:
+                yield self._step(f"{name} means of {database}, kept {kept}", keeping(database, name, kept.seconds))
+            yield self._averaging(database, name, raw.name if raw else RAW)
+
+    def _step(self, what: str, statement: str, *, there: bool = False) -> Step:
+        typed = "" if there else f"{statement};"
+        return Step(what, typed, lambda: self._admin.change(statement), "there" if there else "to do")
+
+    def _user(self, user: str) -> Step:
+        if user in self._users:
+            return self._step(f"user {user}", "", there=True)
+
+        def make() -> None:
+            self._admin.change(creating_user(user, self.secrets.password(user)))
+
+        return Step(f"user {user}, password in {self.secrets.file(user)}", f"{creating_user(user, CHOSEN)};", make)
+
+    def _kept(self, what: str, database: str, policy: Policy, kept: Kept) -> Step:
+        """How long a policy that is there keeps its data; another time is given to it only where that was said."""
+        if kept.said and int(kept.seconds) != policy.seconds:
+            change = f"{what}, kept {kept} instead of {Kept(policy.seconds)}"
+            if 0 < kept.seconds < (policy.seconds or inf):
+                change += ": what is older is deleted"
+            return self._step(change, keeping(database, policy.name, kept.seconds, "ALTER"))
+        return self._step(f"{what}, kept {Kept(policy.seconds)}", "", there=True)
+
+    def _averaging(self, database: str, name: str, raw: str) -> Step:
+        statement, found = averaging(database, name, raw), self._queries.get(database, {}).get(name)
+        another = found is not None and found.replace('"', "") != statement.replace('"', "")
+        what = f"continuous query {name} of {database}" + (", another than ours: it stays" if another else "")
+        return self._step(what, statement, there=found is not None)
+
+    def close(self) -> None:
+        super().close()
+        self._admin.close()
