@@ -364,3 +364,16 @@ def test_late_data_reaches_its_hour_by_the_server_itself(tmp_path, node):
         found = until(lambda: server.rows(f'SELECT * FROM "{node}".hourly.data'))
 
     assert [(row["time"] // SECOND, row["mean_temp"]) for row in found] == [(hour, 29.5)]
+
+
+def test_check_advises_fewer_databases_before_they_are_too_many(own_influxd):
+    own_influxd.query(";".join(f"CREATE DATABASE d{n}" for n in range(100)))
+    mine = influxdb.Publisher(hostname="127.0.0.1", port=own_influxd.port)
+    enough = mine.check()
+    own_influxd.query("CREATE DATABASE d100")
+    many, fleet = mine.check(), influxdb.Publisher(port=own_influxd.port, database="{project}").check()
+
+    assert enough.endswith("it has 100 databases")
+    assert "it has 101 databases: with more than 100, database = {project}" in many
+    assert "9 open files" in many
+    assert fleet.endswith("it has 101 databases")
