@@ -6,7 +6,9 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.servers import Influxd
+from tests.servers import Influxd, VictoriaMetrics
+from tests.standins.influxdb2 import InfluxDB2
+from tests.standins.influxdb3 import InfluxDB3
 
 # On a fresh machine hypothesis makes its tables of characters first: that is no fault of a test.
 settings.register_profile("mysense", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -27,6 +29,27 @@ def influxd(tmp_path_factory):
 def influxd_auth(tmp_path_factory):
     """A real influxd that wants a name and a password; root is its administrator."""
     with Influxd(tmp_path_factory.mktemp("influxd-auth"), auth=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def victoria(tmp_path_factory):
+    """A real victoria-metrics, shared; use databases of your own."""
+    with VictoriaMetrics(tmp_path_factory.mktemp("victoria")) as server:
+        yield server
+
+
+@pytest.fixture
+def influxdb2():
+    """A stand-in for InfluxDB 2, empty."""
+    with InfluxDB2() as server:
+        yield server
+
+
+@pytest.fixture
+def influxdb3():
+    """A stand-in for InfluxDB 3, empty."""
+    with InfluxDB3() as server:
         yield server
 
 

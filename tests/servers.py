@@ -51,58 +51,32 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-class Influxd:
-    """A real influxd 1.x (Debian's package influxdb), to be used as a context or by start and stop.
+class Process:
+    """A server that a test starts, to be used as a context or by start and stop. It lives in *folder*."""
 
-    *auth* turns authentication on and makes the administrator root with password acacadabra.
-    *certificate* is a PEM file with certificate and key, for https; *ca* what signed it.
-    """
-
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        auth: bool = False,
-        certificate: Path | None = None,
-        ca: Path | None = None,
-        body: int = 25_000_000,
-    ) -> None:
-        self.folder, self.auth, self.ca = folder, auth, ca
+    def __init__(self, folder: Path, command: list[str], package: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.port, rpc = free_ports(2)
-        self._https = certificate is not None
-        self._conf = folder / "influxdb.conf"
-        flag = {True: "true", False: "false"}
-        self._conf.write_text(
-            CONF.format(
-                rpc=rpc, port=self.port, folder=folder, auth=flag[auth], https=flag[self._https],
-                certificate=certificate or "", body=body,
-            )
-        )  # fmt: skip
+        self.folder = folder
+        self._command, self._package = command, package
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        program = shutil.which("influxd")
-        assert program, "influxd is not installed: apt-get install influxdb (make test does it)"
+        name, *words = self._command
+        program = shutil.which(name)
+        assert program, f"{name} is not installed: apt-get install {self._package} (make test does it)"
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder)}
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [program, "-config", str(self._conf)], stdout=log, stderr=log, env=environment
-            )
+            self._process = subprocess.Popen([program, *words], stdout=log, stderr=log, env=environment)
         never, end = threading.Event(), time.monotonic() + 30
-        while not self._answers():
+        while not self.answers():
             assert self._process.poll() is None, (self.folder / "log").read_text()[-2000:]
-            assert time.monotonic() < end, "influxd does not answer"
+            assert time.monotonic() < end, f"{name} does not answer"
             never.wait(0.02)
-        if self.auth:
-            self.query("CREATE USER root WITH PASSWORD 'acacadabra' WITH ALL PRIVILEGES")
 
-    def _answers(self) -> bool:
-        try:
-            return self._get("/ping", {})[0] == 204
-        except OSError:
-            return False
+    def answers(self) -> bool:
+        """Whether it can be used."""
+        raise NotImplementedError
 
     def stop(self) -> None:
         """Stop it, by its process id."""
@@ -148,6 +122,48 @@ class Influxd:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+
+class Influxd(Process):
+    """A real influxd 1.x (Debian's package influxdb).
+
+    *auth* turns authentication on and makes the administrator root with password acacadabra.
+    *certificate* is a PEM file with certificate and key, for https; *ca* what signed it.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        auth: bool = False,
+        certificate: Path | None = None,
+        ca: Path | None = None,
+        body: int = 25_000_000,
+    ) -> None:
+        conf = folder / "influxdb.conf"
+        super().__init__(folder, ["influxd", "-config", str(conf)], "influxdb")
+        self.auth, self.ca = auth, ca
+        self.port, rpc = free_ports(2)
+        self._https = certificate is not None
+        flag = {True: "true", False: "false"}
+        conf.write_text(
+            CONF.format(
+                rpc=rpc, port=self.port, folder=folder, auth=flag[auth], https=flag[self._https],
+                certificate=certificate or "", body=body,
+            )
+        )  # fmt: skip
+
+    def start(self) -> None:
+        """Start it and wait until it answers; the administrator is made then."""
+        super().start()
+        if self.auth:
+            self.query("CREATE USER root WITH PASSWORD 'acacadabra' WITH ALL PRIVILEGES")
+
+    def answers(self) -> bool:
+        try:
+            return self._get("/ping", {})[0] == 204
+        except OSError:
+            return False
+
     def _get(self, path: str, said: dict[str, str], method: str = "GET") -> tuple[int, str]:
         client: http.client.HTTPConnection
         if self._https:
@@ -184,3 +200,43 @@ class Influxd:
     def databases(self) -> list[str]:
         """The databases there are."""
         return [row["name"] for row in self.rows("SHOW DATABASES") if row["name"] != "_internal"]
+
+
+class VictoriaMetrics(Process):
+    """A real victoria-metrics (Debian's package of that name): it takes what is written to InfluxDB 1 and 2."""
+
+    def __init__(self, folder: Path) -> None:
+        [self.port] = free_ports(1)
+        options = [
+            f"-httpListenAddr=127.0.0.1:{self.port}", f"-storageDataPath={folder}/data", "-retentionPeriod=100y",
+            "-memory.allowedBytes=64MB",
+        ]  # fmt: skip
+        super().__init__(folder, ["victoria-metrics", *options], "victoria-metrics")
+
+    def answers(self) -> bool:
+        try:
+            return self._get("/ping")[0] == 204
+        except OSError:
+            return False
+
+    def samples(self, match: str = '{__name__!=""}') -> list[tuple[int, float, dict[str, str]]]:
+        """What it holds: time in milliseconds, number, labels (the name is ``__name__``); oldest first."""
+        self._get("/internal/force_flush")  # else what was written shows after a second
+        status, text = self._get(f"/api/v1/export?{urlencode({'match[]': match})}")
+        assert status == 200, text
+        found = [json.loads(line) for line in text.splitlines()]
+        samples = [
+            (when, number, each["metric"])
+            for each in found
+            for when, number in zip(each["timestamps"], each["values"], strict=True)
+        ]
+        return sorted(samples, key=lambda sample: (sample[0], sorted(sample[2].items())))
+
+    def _get(self, path: str) -> tuple[int, str]:
+        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            client.request("GET", path)
+            answer = client.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            client.close()

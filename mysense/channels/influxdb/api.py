@@ -1,6 +1,7 @@
 """What mysense asks of an InfluxDB, whatever its version: write, make databases, list them, read."""
 
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ WEEK = 7 * 86400
 FOREVER = 520 * WEEK
 """Seconds of a shard where data is kept for ever: many short ones cost a server of many
 small databases three times the memory and twice the open files."""
+
+_MISTYPED = re.compile(r'field type conflict: input field "(.+)" on measurement "info" is type')
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,10 @@ class Api(ABC):
         """The text of an answer. UnavailableError holds the server's words, RefusedError where it does not allow it."""
         said = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         sent = {"Content-Type": "application/json"} if said is not None and said is not body else {}
-        answer = self.request(method, path, said, {**sent, **(headers or {})})
+        return self.accepted(self.request(method, path, said, {**sent, **(headers or {})}))
+
+    def accepted(self, answer: Answer) -> str:
+        """The text of an answer, unless it is a refusal or an error: that is raised."""
         if answer.status == 401:
             raise RefusedError(self.unknown(words(answer.text)))
         if answer.status == 403:
@@ -110,6 +116,11 @@ class Api(ABC):
             why = f"{self.access.place}: {answer.status} {words(answer.text)}".strip()
             raise UnavailableError(why, wait=retry_after(answer.headers))
         return answer.text
+
+    def mistyped(self, answer: Answer) -> str | None:
+        """The field of ``info`` that the database has in another type already, if a write was refused for that."""
+        found = _MISTYPED.search(words(answer.text)) if answer.status in (400, 422) else None
+        return found[1] if found else None
 
     def unknown(self, said: str) -> str:
         """What to say when the server answers 401."""
@@ -153,7 +164,7 @@ class RefusedError(UnavailableError):
 
 def shard(retention: float) -> int:
     """Seconds of a shard for data that is kept so long; 0 is for ever."""
-    return max(WEEK, int(retention) // 10) if retention else FOREVER
+    return min(int(retention), max(WEEK, int(retention) // 10)) if retention else FOREVER
 
 
 def words(text: str) -> str:
@@ -177,4 +188,5 @@ def words(text: str) -> str:
 
 def beyond_retention(answer: Answer) -> bool:
     """Whether the server took everything but what is older than it keeps."""
-    return answer.status in (400, 422) and "points beyond retention policy" in answer.text
+    said = ("points beyond retention policy", "points outside retention policy")  # the second since 2.7
+    return answer.status in (400, 422) and any(text in answer.text for text in said)

@@ -1,7 +1,7 @@
 """The publisher: raw lines over one keep-alive connection, to every version of InfluxDB."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import field
 from string import Formatter
@@ -18,7 +18,6 @@ from mysense.plugin import option
 from mysense.telegram import Ident, Telegram, ident_of
 
 _DATABASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", re.ASCII)
-_CONFLICT = re.compile(r'field type conflict: input field "(.+)" on measurement "info" is type')
 _CACHED = 4096
 
 MANY = 100
@@ -52,6 +51,7 @@ class Publisher(Server, plugin.Publisher):
     def open(self) -> None:
         self._told: set[str] = set()  # what is told once
         self._made: set[str] = set()
+        self._prepared: set[str] = set()
         self.access()  # a file that cannot be read is told now
         self._server = self.connection()
         self._api: Api | None = None
@@ -70,6 +70,7 @@ class Publisher(Server, plugin.Publisher):
             )
         if self._refused:  # somebody may have mended the file with the password or the token
             self._refused = False
+            self._prepared.clear()
             with suppress(ConfigError):
                 self._api.access = self.access()
         return self._api
@@ -112,6 +113,7 @@ class Publisher(Server, plugin.Publisher):
             if (ident := ident_of(telegram)) is not last:
                 last, group = ident, groups.setdefault(self.lane(telegram), [])
             group.append(telegram)
+        self._prepare(groups)
         for database, telegrams in groups.items():
             if not _DATABASE.fullmatch(database):
                 failures[database] = RejectedError(f"{database!r} cannot be the name of a database")
@@ -123,6 +125,17 @@ class Publisher(Server, plugin.Publisher):
                         break
             except (RejectedError, ValueError) as error:
                 failures.setdefault(database, RejectedError(str(error)))
+
+    def _prepare(self, databases: Iterable[str]) -> None:
+        """Make databases that a write would make by itself: so they keep their data as long as *retention* says."""
+        api = self._begin()
+        if not (api.makes_itself and self.create):
+            return
+        for database in databases:
+            if database not in self._prepared and _DATABASE.fullmatch(database):
+                with suppress(RefusedError):  # then it is there already, or the write says why not
+                    api.create(database, self.retention)
+                self._prepared.add(database)
 
     def _send(self, request: Request) -> None:
         self._server.send("POST", request.path, request.body, self._headers())
@@ -169,10 +182,10 @@ class Publisher(Server, plugin.Publisher):
         if answer.status == 404 and database not in self._made:
             self._make(database)
             return True
-        found = _CONFLICT.search(words(answer.text)) if answer.status in (400, 422) else None
-        if not (found and self._requests.leave_out(database, found[1])):
+        item = self._api.mistyped(answer) if self._api else None
+        if not (item and self._requests.leave_out(database, item)):
             return False
-        self._tell_once(f"{database} has {found[1]!r} in info in another type: it is written in 'ident' only")
+        self._tell_once(f"{database} has {item!r} in info in another type: it is written in 'ident' only")
         return True
 
     def _make(self, database: str) -> None:
@@ -199,10 +212,10 @@ class Publisher(Server, plugin.Publisher):
     def check(self) -> str:
         """Ask for the server's version and what the user may do there; writes nothing."""
         with self:
-            answer = self._server.request("GET", "/ping", None, AGENT)
+            api = self._begin()
+            answer = self._server.request("GET", "/ping", None, {**AGENT, **api.headers})
             if answer.status not in (200, 204, 401):
                 raise UnavailableError(f"{self.place} answers {answer.status} {words(answer.text)}".rstrip())
-            api = self._begin()
             version = answer.headers.get("x-influxdb-version", api.version).lstrip("v")
             may = self._may_use(api) if "{" in self.database else self._may_write(api)
             return f"InfluxDB {version} at {self.place}{may}"
@@ -230,6 +243,8 @@ class Publisher(Server, plugin.Publisher):
 
     def _may_write(self, api: Api) -> str:
         """Whether the one database may be written, by a request without a point."""
+        if api.makes_itself:  # also by that
+            return self._may_use(api)
         headers = {**self._headers(), "Content-Encoding": "identity"}
         answer = self._server.request("POST", api.writing(self.database, "s"), b"", headers)
         if answer.status == 404 and self.create:
