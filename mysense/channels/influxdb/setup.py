@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
+from math import inf
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
@@ -33,6 +34,11 @@ class Kept(NamedTuple):
     def __str__(self) -> str:
         days = self.seconds / 86400
         return f"for {days:g} day{'s' * (days != 1)}" if self.seconds else "for ever"
+
+    def instead_of(self, other: "Kept") -> str:
+        """What changes, and what that means for what is there."""
+        shorter = 0 < self.seconds < (other.seconds or inf)
+        return f"kept {self} instead of {other}{': what is older is deleted' if shorter else ''}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +82,11 @@ class Step:
     do: Callable[[], object]
     state: str = "to do"
     """there, to do, or done"""
+
+
+def there(what: str) -> Step:
+    """Something that the server has already."""
+    return Step(what, "", lambda: None, "there")
 
 
 class Setup(ABC):
@@ -143,14 +154,23 @@ class SecretsFolder:
     def password(self, user: str) -> str:
         """The password of a user: a new one, or that of an earlier attempt. It is on the disk before it is used."""
         file = self.file(user)
-        if not file.exists():
-            self.write(file, secrets.token_urlsafe(24))
-        return file.read_text(encoding="utf-8").partition("\n")[0].strip()
+        if not (kept := self._first_line(file)):
+            self.write(file, kept := secrets.token_urlsafe(24))
+        return kept
+
+    def _first_line(self, file: Path) -> str:
+        return file.read_text(encoding="utf-8").partition("\n")[0].strip() if file.exists() else ""
 
     def write(self, file: Path, secret: str) -> None:
-        """A new file with a secret."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
+        """A file with a secret; what an earlier one of that name held was good for nothing any more."""
+        self.prepare(file)
+        with file.open("w", encoding="utf-8") as out:
             out.write(f"{secret}\n")
             out.flush()
             os.fsync(out.fileno())
+
+    def prepare(self, file: Path) -> None:
+        """Make sure that a secret can be written: before it is there, and cannot be had again."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.touch(0o600)
+        file.chmod(0o600)

@@ -1,12 +1,11 @@
 """InfluxDB 1.x is set up by statements: they are shown, typed or carried out, always the same text."""
 
 from collections.abc import Iterator, Sequence
-from math import inf
 
 from mysense.channels.influxdb.admin import Admin, Policy
 from mysense.channels.influxdb.api import Access, Api, RefusedError
 from mysense.channels.influxdb.server import Server
-from mysense.channels.influxdb.setup import LATE, MEANS, Kept, SecretsFolder, Setup, Step, Wanted
+from mysense.channels.influxdb.setup import LATE, MEANS, Kept, SecretsFolder, Setup, Step, Wanted, there
 from mysense.channels.influxdb.v1 import creation, durations, granting, literal, quoted
 
 RAW = "autogen"
@@ -60,8 +59,8 @@ class Ways(Setup):
         self._databases.update(databases)
         self._queries = self._admin.continuous_queries()
         self._grants = {user: self._admin.grants(user) for user in {each.user for each in wanted} & self._users}
-        there = {each.database for each in wanted} & self._databases
-        self._policies = {database: self._admin.policies(database) for database in there}
+        found = {each.database for each in wanted} & self._databases
+        self._policies = {database: self._admin.policies(database) for database in found}
         if self._open():
             self.notices.append(f"{self.server.place} lets everybody in: set auth-enabled = true in its configuration")
 
@@ -78,18 +77,14 @@ class Ways(Setup):
         policies = self._policies.get(database, {})
         raw = next((policy for policy in policies.values() if policy.default), None)
         if database not in self._databases:
-            yield self._step(
-                f"database {database}, kept {wanted.retention}", creation(database, wanted.retention.seconds)
-            )
+            what = f"database {database}, kept {wanted.retention}"
+            yield self._step(what, creation(database, wanted.retention.seconds))
         elif raw is None:
-            yield self._step(f"database {database}", "", there=True)
+            yield there(f"database {database}")
         else:
             yield self._kept(f"database {database}", database, raw, wanted.retention)
         yield self._user(user)
-        has = self._grants.get(user, {}).get(database, "NO PRIVILEGES")
-        # A grant replaces the one before: who may read shall not lose that.
-        grant = granting(database, user, "ALL" if has == "READ" else "WRITE")
-        yield self._step(f"{user} may write {database}", grant, there=has in ("WRITE", "ALL PRIVILEGES"))
+        yield self._grant(user, database)
         for name, kept in wanted.means.items():
             if name in policies:
                 yield self._kept(f"{name} means of {database}", database, policies[name], kept)
@@ -97,33 +92,39 @@ class Ways(Setup):
                 yield self._step(f"{name} means of {database}, kept {kept}", keeping(database, name, kept.seconds))
             yield self._averaging(database, name, raw.name if raw else RAW)
 
-    def _step(self, what: str, statement: str, *, there: bool = False) -> Step:
-        typed = "" if there else f"{statement};"
-        return Step(what, typed, lambda: self._admin.change(statement), "there" if there else "to do")
+    def _step(self, what: str, statement: str) -> Step:
+        return Step(what, f"{statement};", lambda: self._admin.change(statement))
 
     def _user(self, user: str) -> Step:
         if user in self._users:
-            return self._step(f"user {user}", "", there=True)
+            return there(f"user {user}")
 
         def make() -> None:
             self._admin.change(creating_user(user, self.secrets.password(user)))
 
         return Step(f"user {user}, password in {self.secrets.file(user)}", f"{creating_user(user, CHOSEN)};", make)
 
+    def _grant(self, user: str, database: str) -> Step:
+        what, has = f"{user} may write {database}", self._grants.get(user, {}).get(database, "")
+        if has in ("WRITE", "ALL PRIVILEGES"):
+            return there(what)
+        # A grant replaces the one before: who may read shall not lose that.
+        return self._step(what, granting(database, user, "ALL" if has == "READ" else "WRITE"))
+
     def _kept(self, what: str, database: str, policy: Policy, kept: Kept) -> Step:
         """How long a policy that is there keeps its data; another time is given to it only where that was said."""
-        if kept.said and int(kept.seconds) != policy.seconds:
-            change = f"{what}, kept {kept} instead of {Kept(policy.seconds)}"
-            if 0 < kept.seconds < (policy.seconds or inf):
-                change += ": what is older is deleted"
-            return self._step(change, keeping(database, policy.name, kept.seconds, "ALTER"))
-        return self._step(f"{what}, kept {Kept(policy.seconds)}", "", there=True)
+        if not kept.said or int(kept.seconds) == policy.seconds:
+            return there(f"{what}, kept {Kept(policy.seconds)}")
+        change = f"{what}, {kept.instead_of(Kept(policy.seconds))}"
+        return self._step(change, keeping(database, policy.name, kept.seconds, "ALTER"))
 
     def _averaging(self, database: str, name: str, raw: str) -> Step:
-        statement, found = averaging(database, name, raw), self._queries.get(database, {}).get(name)
-        another = found is not None and found.replace('"', "") != statement.replace('"', "")
-        what = f"continuous query {name} of {database}" + (", another than ours: it stays" if another else "")
-        return self._step(what, statement, there=found is not None)
+        what, statement = f"continuous query {name} of {database}", averaging(database, name, raw)
+        found = self._queries.get(database, {}).get(name)
+        if found is None:
+            return self._step(what, statement)
+        same = found.replace('"', "") == statement.replace('"', "")  # the server quotes what it must
+        return there(what if same else f"{what}, another than ours: it stays")
 
     def close(self) -> None:
         super().close()

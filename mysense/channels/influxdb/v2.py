@@ -64,15 +64,19 @@ class V2(Api):
         return str(found[0]["id"])
 
     def databases(self) -> list[str]:
-        names: list[str] = []
+        return [bucket["name"] for bucket in self.buckets()]
+
+    def buckets(self) -> list[dict[str, Any]]:
+        """The buckets there are for this token, without the server's own."""
+        found: list[dict[str, Any]] = []
         page: list[dict[str, Any]] = [{}] * _PAGE
         begin = 0
         while len(page) == _PAGE:
             said = {"org": self.access.org, "limit": _PAGE, "offset": begin}
             page = self._list(self.ask("GET", f"/api/v2/buckets?{urlencode(said)}"), "buckets")
-            names += [bucket["name"] for bucket in page if bucket.get("type") != "system"]
+            found += [bucket for bucket in page if bucket.get("type") != "system"]
             begin += _PAGE
-        return [name for name in names if not name.startswith("_")]
+        return [bucket for bucket in found if not bucket["name"].startswith("_")]
 
     def tag_values(self, database: str, measurement: str, tags: Sequence[str]) -> list[dict[str, str]]:
         found: list[dict[str, str]] = []
