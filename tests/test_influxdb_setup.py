@@ -232,7 +232,7 @@ def test_what_was_done_before_a_failure_is_told_and_the_rest_is_to_be_typed():
 
     made = []
     steps = [
-        setup.Step("one", "", lambda: made.append(1), "there"),
+        setup.Step("one", "", lambda: made.append(1), state="there"),
         setup.Step("two", "", lambda: made.append(2)),
         setup.Step("three", "", fail),
         setup.Step("four", "", lambda: made.append(4)),
@@ -284,6 +284,7 @@ def test_without_a_node_it_is_the_kit_of_the_file_and_its_server(influxd_auth, s
         (["BdP_1", "--retention", "2y"], "is not a time"),
         (["BdP_1", "--retention", "2d"], "at least 192 h"),
         (["BdP_1", "--hourly", "1h"], "at least 192 h"),
+        (["BdP_1", "--daily", "0", "--no-downsample"], "leave one out"),
         (["BdP_1", "--retention", "60", "--no-downsample"], "at least 1 h"),
         (["BdP_1", "--port", "x"], "--port: 'x' is not a whole number"),
     ],
@@ -317,9 +318,9 @@ NOW = int(time.time())
 
 
 def measured(node):
-    """Nine days of data, one a minute; new=1 in the middle of an hour."""
+    """Nine days of data, one a minute."""
     ident = Ident(*setup.names(node), "shed", Location(51.4, 6.1, 0))
-    begin = NOW // DAY * DAY - 9 * DAY + 600
+    begin = NOW // DAY * DAY - 10 * DAY + 600
     return [
         Data(ident, (begin + 60 * n) * SECOND, {"temp": n // 60 * 1.0, "word": f"w{n % 2}"}) for n in range(9 * 1440)
     ]

@@ -85,6 +85,23 @@ def test_a_second_run_finds_everything_on_version_2(influxdb2, set_up_2, tmp_pat
     assert (tmp_path / "influxdb-secrets" / "BdP_1.token").read_text() == token
 
 
+def test_a_user_of_many_buckets_has_one_token_for_them(influxdb2, set_up_2, tmp_path):
+    set_up_2("BdP_1", "BdP_2", "--kit-user", "relay")
+    file = tmp_path / "influxdb-secrets" / "relay.token"
+    again = set_up_2("BdP_1", "BdP_2", "--kit-user", "relay")
+    kept_safe = file.read_text()
+    more = set_up_2("BdP_2", "BdP_3", "--kit-user", "relay", code=1)
+    with kit(influxdb2, file) as far:
+        failures = far.publish([Data(Ident("BdP", serial), SECOND, {"temp": 1.0}) for serial in ("1", "2")])
+
+    assert failures == {}
+    assert set(states(again)) == {"there"}
+    assert "relay.token: there is a secret in it already: move it away" in more.stderr
+    assert "the token that 'influx auth create' shows is the kit's" in more.stderr
+    assert file.read_text() == kept_safe
+    assert len(influxdb2.authorizations) == 1
+
+
 def test_a_retention_is_changed_only_when_one_is_given_on_version_2(influxdb2, set_up_2):
     influxdb2.make("BdP_1", 100 * DAY)
     set_up_2("BdP_1", "--no-downsample")

@@ -80,9 +80,12 @@ def setup(
     here. Without a NODE it is this kit of MySense.conf, and the server that it publishes to.
 
     The other options are an administrator's way to the server, as in a section of MySense.conf.
-    His password is in a file, or in INFLUXADMINPASS, and his name may be in INFLUXADMINUSER; for
-    a token it is INFLUXADMINTOKEN. Where he may not do something, it says what is to be typed.
+    The password is in a file, or in the environment as INFLUXADMINPASS, as the name may be in
+    INFLUXADMINUSER; a token is in INFLUXADMINTOKEN. For whoever is no administrator it prints
+    what one has to type.
     """
+    if no_downsample and (hourly or daily):
+        raise click.UsageError("--no-downsample makes nothing that --hourly or --daily could keep: leave one out")
     kit, own = _kit(ctx, nodes)
     means = {} if no_downsample else {"hourly": hourly or work.Kept(), "daily": daily or work.Kept()}
     retention = retention or work.Kept(kit.retention if kit else 0.0)
@@ -179,5 +182,5 @@ def _tell(setup: work.Setup, steps: Sequence[work.Step], failure: OSError | None
         click.echo("everything is there already", err=True)
     for step in left:
         click.echo(step.typed)
-    if setup.hint and any("…" in step.typed for step in left):
-        click.echo(setup.hint, err=True)
+    for hint in dict.fromkeys(step.hint for step in left if step.hint):
+        click.echo(hint, err=True)

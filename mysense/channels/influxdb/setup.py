@@ -1,5 +1,6 @@
 """What a server is to have for each node: a database, a user who may write it, and means by the hour and the day."""
 
+import errno
 import os
 import re
 import secrets
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from math import inf
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 from mysense.channels.influxdb.api import Api
 from mysense.channels.influxdb.server import Server
@@ -80,20 +81,19 @@ class Step:
     what: str
     typed: str
     do: Callable[[], object]
+    hint: str = ""
+    """What whoever types it must know besides."""
     state: str = "to do"
     """there, to do, or done"""
 
 
 def there(what: str) -> Step:
     """Something that the server has already."""
-    return Step(what, "", lambda: None, "there")
+    return Step(what, "", lambda: None, state="there")
 
 
 class Setup(ABC):
     """One version's way to make all that. Raises RefusedError where the server does not allow it."""
-
-    hint: ClassVar[str] = ""
-    """What the signs … stand for in the lines that are to be typed."""
 
     def __init__(self, server: Server, api: Api, secrets: "SecretsFolder") -> None:
         self.server, self.api, self.secrets = server, api, secrets
@@ -154,15 +154,12 @@ class SecretsFolder:
     def password(self, user: str) -> str:
         """The password of a user: a new one, or that of an earlier attempt. It is on the disk before it is used."""
         file = self.file(user)
-        if not (kept := self._first_line(file)):
-            self.write(file, kept := secrets.token_urlsafe(24))
-        return kept
-
-    def _first_line(self, file: Path) -> str:
-        return file.read_text(encoding="utf-8").partition("\n")[0].strip() if file.exists() else ""
+        if not file.exists() or not file.stat().st_size:
+            self.write(file, secrets.token_urlsafe(24))
+        return file.read_text(encoding="utf-8").partition("\n")[0].strip()
 
     def write(self, file: Path, secret: str) -> None:
-        """A file with a secret; what an earlier one of that name held was good for nothing any more."""
+        """A new file with a secret."""
         self.prepare(file)
         with file.open("w", encoding="utf-8") as out:
             out.write(f"{secret}\n")
@@ -170,7 +167,9 @@ class SecretsFolder:
             os.fsync(out.fileno())
 
     def prepare(self, file: Path) -> None:
-        """Make sure that a secret can be written: before it is there, and cannot be had again."""
+        """Make sure that a secret can be written, before it is made: it cannot be had again. None is overwritten."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if file.exists() and file.stat().st_size:
+            raise FileExistsError(errno.EEXIST, "there is a secret in it already: move it away", str(file))
         file.touch(0o600)
         file.chmod(0o600)

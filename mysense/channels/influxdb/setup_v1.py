@@ -12,6 +12,7 @@ RAW = "autogen"
 """The retention policy that a new database writes into."""
 CHOSEN = "…"
 """What is shown for a password: whoever types it chooses one."""
+HINT = f"'{CHOSEN}' is a password of your choice; on the kit it stands in the first line of password_file, mode 600"
 TAGS = "label, geolocation, project, serial"
 """What keeps means apart. Not ``new``: the first data under an ident belongs to its hour like all other."""
 
@@ -41,8 +42,6 @@ def averaging(database: str, name: str, raw: str = RAW) -> str:
 
 class Ways(Setup):
     """What an InfluxDB 1.x is to have, as statements of InfluxQL."""
-
-    hint = "'…' is a password of your choice; on the kit it stands in the first line of password_file, mode 600"
 
     def __init__(self, server: Server, api: Api, secrets: SecretsFolder) -> None:
         super().__init__(server, api, secrets)
@@ -102,7 +101,9 @@ class Ways(Setup):
         def make() -> None:
             self._admin.change(creating_user(user, self.secrets.password(user)))
 
-        return Step(f"user {user}, password in {self.secrets.file(user)}", f"{creating_user(user, CHOSEN)};", make)
+        return Step(
+            f"user {user}, password in {self.secrets.file(user)}", f"{creating_user(user, CHOSEN)};", make, HINT
+        )
 
     def _grant(self, user: str, database: str) -> Step:
         what, has = f"{user} may write {database}", self._grants.get(user, {}).get(database, "")

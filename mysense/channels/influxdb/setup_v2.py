@@ -3,13 +3,13 @@
 import json
 import shlex
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import urlencode
 
 from mysense.channels.influxdb.api import Api, shard
 from mysense.channels.influxdb.server import Server
 from mysense.channels.influxdb.setup import LATE, MEANS, Kept, SecretsFolder, Setup, Step, Wanted, there
-from mysense.channels.influxdb.v2 import V2, literal
+from mysense.channels.influxdb.v2 import V2, bucket_id, literal
 
 TASK = """\
 import "date"
@@ -28,6 +28,9 @@ from(bucket: {raw})
 """Means of one window, whatever was ``new``. Whole windows only: half of one has another mean, in the same place."""
 
 
+HINT = "the token that 'influx auth create' shows is the kit's: the first line of its token_file, mode 600"
+
+
 def averaging(bucket: str, name: str) -> str:
     """The task that writes the means of one name in ``MEANS``."""
     means, window = f"{bucket}_{name}", MEANS[name]
@@ -38,18 +41,18 @@ class Ways(Setup):
     """What an InfluxDB 2.x is to have."""
 
     api: V2
-    hint: ClassVar[str] = (
-        "the token that 'influx auth create' shows is the kit's: the first line of its token_file, mode 600"
-    )
 
     def __init__(self, server: Server, api: Api, secrets: SecretsFolder) -> None:
         super().__init__(server, api, secrets)
         self._org = shlex.quote(api.access.org)
         self._buckets: dict[str, dict[str, Any]] = {}
+        self._rights: dict[str, dict[str, None]] = {}
         self._tokens: list[dict[str, Any]] = []
         self._tasks: dict[str, str] = {}
 
     def look(self, wanted: Sequence[Wanted]) -> None:
+        for each in wanted:
+            self._rights.setdefault(each.user, {})[each.database] = None
         self._id = self.api.organisation()
         found = self._ask("GET", f"/api/v2/authorizations?{urlencode({'orgID': self._id})}")
         self._tokens = found.get("authorizations", [])
@@ -60,12 +63,13 @@ class Ways(Setup):
         self._buckets = {bucket["name"]: bucket for bucket in self.api.buckets()}
 
     def steps(self, wanted: Wanted) -> Iterator[Step]:
-        database = wanted.database
-        yield self._bucket(database, wanted.retention)
-        yield self._token(wanted.user, database)
+        # All buckets of a user come before the token that may write them.
+        for bucket in self._rights[wanted.user]:
+            yield self._bucket(bucket, wanted.retention)
+        yield self._token(wanted.user)
         for name, kept in wanted.means.items():
-            yield self._bucket(f"{database}_{name}", kept)
-            yield self._averaging(database, name)
+            yield self._bucket(f"{wanted.database}_{name}", kept)
+            yield self._averaging(wanted.database, name)
 
     def _bucket(self, name: str, kept: Kept) -> Step:
         bucket, place = self._buckets.get(name), shlex.quote(name)
@@ -81,22 +85,30 @@ class Ways(Setup):
         what = f"bucket {name}, {kept.instead_of(now)}"
         return Step(what, typed, lambda: self._ask("PATCH", path, {"retentionRules": [rule]}))
 
-    def _token(self, user: str, bucket: str) -> Step:
-        id_ = self._buckets.get(bucket, {}).get("id")
-        if any(token.get("description") == user and _writes(token, id_) for token in self._tokens):
-            return there(f"token {user} for {bucket}")
+    def _token(self, user: str) -> Step:
+        """One token for all that a user is to write, for it lies in one file."""
+        buckets = self._rights[user]
+        what, ids = (
+            f"token {user} for {', '.join(buckets)}",
+            [self._buckets.get(each, {}).get("id") for each in buckets],
+        )
+        if any(token.get("description") == user and _writes(token, ids) for token in self._tokens):
+            return there(what)
         file = self.secrets.file(user, "token")
 
         def make() -> None:
             self.secrets.prepare(file)
-            bucket_id = next(each["id"] for each in self.api.buckets() if each["name"] == bucket)
-            right = {"action": "write", "resource": {"type": "buckets", "id": bucket_id, "orgID": self._id}}
-            said = {"orgID": self._id, "description": user, "permissions": [right]}
+            made = {bucket["name"]: bucket["id"] for bucket in self.api.buckets()}
+            rights = [
+                {"action": "write", "resource": {"type": "buckets", "id": made[each], "orgID": self._id}}
+                for each in buckets
+            ]
+            said = {"orgID": self._id, "description": user, "permissions": rights}
             self.secrets.write(file, self._ask("POST", "/api/v2/authorizations", said)["token"])
 
-        found = f'"$(influx bucket list --org {self._org} --name {shlex.quote(bucket)} --hide-headers | cut -f 1)"'
-        typed = f"influx auth create --org {self._org} --description {shlex.quote(user)} --write-bucket {found}"
-        return Step(f"token {user} for {bucket}, in {file}", typed, make)
+        found = " ".join(f"--write-bucket {bucket_id(self.api.access.org, each)}" for each in buckets)
+        typed = f"influx auth create --org {self._org} --description {shlex.quote(user)} {found}"
+        return Step(f"{what}, in {file}", typed, make, HINT)
 
     def _averaging(self, bucket: str, name: str) -> Step:
         flux, task = averaging(bucket, name), f"{bucket}_{name}"
@@ -113,9 +125,7 @@ class Ways(Setup):
         return answer if isinstance(answer, dict) else {}
 
 
-def _writes(token: dict[str, Any], bucket: str | None) -> bool:
-    """Whether a token may write a bucket."""
-    return bucket is not None and any(
-        right.get("action") == "write" and right.get("resource", {}).get("id") == bucket
-        for right in token.get("permissions", ())
-    )
+def _writes(token: dict[str, Any], buckets: Sequence[str | None]) -> bool:
+    """Whether a token may write buckets; one that is not there yet nobody may."""
+    rights = [right for right in token.get("permissions", ()) if right.get("action") == "write"]
+    return {None}.isdisjoint(buckets) and {right.get("resource", {}).get("id") for right in rights}.issuperset(buckets)

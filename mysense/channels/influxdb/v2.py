@@ -32,6 +32,12 @@ def listed(texts: Iterable[str]) -> str:
     return f"[{', '.join(map(literal, texts))}]"
 
 
+def bucket_id(org: str, name: str) -> str:
+    """The id of a bucket, as a shell finds it."""
+    org, name = shlex.quote(org), shlex.quote(name)
+    return f'"$(influx bucket list --org {org} --name {name} --hide-headers | cut -f 1)"'
+
+
 class V2(Api):
     """InfluxDB 2.x."""
 
@@ -133,8 +139,7 @@ class V2(Api):
 
     def asking(self, database: str) -> str:
         org, name = shlex.quote(self.access.org), shlex.quote(database)
-        bucket = f'"$(influx bucket list --org {org} --name {name} --hide-headers | cut -f 1)"'
         return (
             f"an administrator types: influx bucket create --org {org} --name {name}; "
-            f"influx auth create --org {org} --write-bucket {bucket}"
+            f"influx auth create --org {org} --write-bucket {bucket_id(self.access.org, database)}"
         )
