@@ -275,11 +275,21 @@ def test_without_a_node_it_is_the_kit_of_the_file_and_its_server(influxd_auth, s
     assert f"done   user {node}" in again.stdout  # a node that is named has a user of its own name
 
 
+def test_a_layout_of_ones_own_has_no_means(influxd_auth, set_up, node, tmp_path):
+    project, serial = setup.names(node)
+    (tmp_path / "MySense.conf").write_text(
+        f"[id]\nproject = {project}\nserial = {serial}\n[publisher:influxdb]\nmeasurement = climate\n"
+    )
+    set_up()
+
+    assert [row["name"] for row in influxd_auth.rows("SHOW RETENTION POLICIES", node)] == ["autogen"]
+
+
 @pytest.mark.parametrize(
     ("args", "said"),
     [
         (["BdP"], "'BdP' is no node: write <project>_<serial>"),
-        (["BdP_1", "--database", "{label}"], "may hold {project} and {serial}"),
+        (["BdP_1", "--database", "{label}"], "may hold {project}, {serial} and {node}"),
         (["BdP_1", "--database", "a b"], "'a b' cannot be the name"),
         (["BdP_1", "--retention", "2y"], "is not a time"),
         (["BdP_1", "--retention", "2d"], "at least 192 h"),
@@ -349,6 +359,20 @@ def test_means_are_by_the_hour_and_day_whatever_was_new(influxd_auth, set_up, no
     assert hours[0]["mean_temp"] == 0  # fifty minutes of it, the first of them new
     assert hours[1]["mean_temp"] == pytest.approx((10 * 0 + 50 * 1) / 60)
     assert days[1]["mean_temp"] == pytest.approx(sum(d.values["temp"] for d in telegrams[1430:2870]) / 1440)
+
+
+def test_means_keep_every_tag_but_new(influxd_auth, set_up, node, tmp_path):
+    set_up(node)
+    ident = Ident(*setup.names(node), "shed")
+    tags = "label, new, n=a, ne=b, news=c, room={room}"
+    with kit(influxd_auth, node, tmp_path, tags=tags) as far:
+        assert far.publish([Data(ident, n * SECOND, {"room": f"r{n % 2}", "temp": float(n)}) for n in range(4)]) == {}
+    influxd_auth.query(by_hand(setup_v1.averaging(node, "hourly"), 0))
+    found = influxd_auth.rows(f'SELECT * FROM "{node}".hourly.data')
+
+    assert [(row["label"], row["n"], row["ne"], row["news"], row["new"], row["mean_temp"]) for row in found] == [
+        ("shed", "a", "b", "c", None, 1), ("shed", "a", "b", "c", None, 2)]  # fmt: skip
+    assert [row["room"] for row in found] == ["r0", "r1"]
 
 
 def test_late_data_reaches_its_hour_by_the_server_itself(tmp_path, node):

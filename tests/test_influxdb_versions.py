@@ -1,19 +1,16 @@
-"""The publisher and the ways of each version: a real victoria-metrics, and stand-ins for InfluxDB 2 and 3."""
+"""The publisher and InfluxDB 2 and 3, for which there are stand-ins."""
 
 from time import time
 
 import pytest
 
 from mysense.channels import influxdb
-from mysense.channels.influxdb.api import Question
 from mysense.errors import ConfigError, RejectedError, UnavailableError
 from mysense.telegram import SECOND, Data, Field, Ident, Note
 from tests.standins.influxdb2 import InfluxDB2
-from tests.standins.influxdb3 import InfluxDB3
 from tests.standins.server import Answered
 
 T0 = 1_700_000_000
-STRANGE = ['a "b"', "a 'b'", "back\\slash", "${r}", "a, b=c", "ü ✓", "#x", '"']
 
 
 def data(seconds, ident, **values):
@@ -21,11 +18,7 @@ def data(seconds, ident, **values):
 
 
 def publisher(server, **options):
-    if isinstance(server, InfluxDB2):
-        options = {"org": server.org, "token": server.operator} | options
-    elif isinstance(server, InfluxDB3):
-        options = {"token": server.admin} | options
-    return influxdb.Publisher(hostname="127.0.0.1", port=server.port, **options)
+    return influxdb.Publisher(hostname="127.0.0.1", **server.options | options)
 
 
 @pytest.fixture
@@ -136,7 +129,7 @@ def test_a_wrong_token_is_mended_in_its_file_without_a_restart(server, ident, tm
     file.write_text("wrong\n")
     with publisher(server, token="", token_file=file) as far:
         error = far.publish([data(0, ident)])[ident.node]
-        file.write_text((server.operator if isinstance(server, InfluxDB2) else server.admin) + "\n")
+        file.write_text(f"{server.options['token']}\n")
         after = far.publish([data(0, ident)])
 
     assert isinstance(error, UnavailableError)
@@ -168,90 +161,6 @@ def test_a_body_that_is_too_large_is_halved(server, ident):
         assert far.publish([data(n, ident) for n in range(10)]) == {}
 
     assert len(server.rows(ident.node)) == 10
-
-
-def test_databases_are_listed_without_those_of_the_server(server, ways):
-    api = ways(server)
-    names = sorted(f"Ver_{n:03}" for n in range(230))
-    for name in names:
-        api.create(name)
-        api.create(name)  # one that is there stays
-
-    assert api.databases() == names
-
-
-def test_rows_come_as_they_were_written(server, ident, ways):
-    values = [{"temp": float(n), "say": text, "ok": n % 2 == 0} for n, text in enumerate(STRANGE)]
-    telegrams = [Data(ident, T0 * SECOND + n, each) for n, each in enumerate(values)]
-    with publisher(server) as far:
-        assert far.publish(telegrams) == {}
-    table = ways(server).rows(Question(ident.node, "data", T0 * SECOND + 1, 5))
-
-    assert table.columns[0] == "time"
-    rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
-    assert [row["time"] - T0 * SECOND for row in rows] == [1, 2, 3, 4, 5]
-    assert [{k: row[k] for k in ("temp", "say", "ok")} for row in rows] == values[1:6]
-    assert {row["label"] for row in rows} == {"shed"}
-
-
-def test_the_newest_row_and_rows_of_some_tags_can_be_asked_for(server, ident, ways):
-    with publisher(server, database="Fleet") as far:
-        idents = [Ident("Ver", f"n{n}", text) for n, text in enumerate(STRANGE)]
-        assert far.publish([data(n, each) for n, each in enumerate(idents)]) == {}
-    api = ways(server)
-    newest = api.rows(Question("Fleet", "data", 0, 1, newest=True))
-    found = [api.rows(Question("Fleet", "data", 0, 9, {"label": text})).rows for text in STRANGE]
-
-    assert [row[0] // SECOND - T0 for row in newest.rows] == [len(STRANGE) - 1]
-    assert [[row[0] // SECOND - T0 for row in rows] for rows in found] == [[n] for n in range(len(STRANGE))]
-
-
-def test_what_is_missing_is_none_and_what_was_never_written_is_empty(server, ident, ways):
-    with publisher(server) as far:
-        assert far.publish([data(0, ident, temp=1.0), data(1, ident, rh=2.0)]) == {}
-    api = ways(server)
-    table = api.rows(Question(ident.node, "data", 0, 9))
-
-    got = [{k: v for k, v in zip(table.columns, row, strict=True) if k in ("temp", "rh")} for row in table.rows]
-    assert got == [{"temp": 1.0, "rh": None}, {"temp": None, "rh": 2.0}]
-    assert list(api.rows(Question(ident.node, "nothing", 0, 9)).rows) == []
-    assert list(api.rows(Question(ident.node, "data", 0, 9, {"nobody": "x"})).rows) == []
-    assert api.tag_values(ident.node, "nothing", ["label"]) == []
-
-
-def test_rows_of_the_day_after_tomorrow_are_not_asked_for(server, ident, ways):
-    now = int(time()) * SECOND
-    with publisher(server) as far:
-        far.publish([Data(ident, now + days * 86400 * SECOND, {"temp": 1.0}) for days in (0, 2)])
-
-    assert [row[0] for row in ways(server).rows(Question(ident.node, "data", 0, 9)).rows] == [now]
-
-
-def test_the_values_that_tags_have_together_are_told(server, ident, ways):
-    api = ways(server)
-    api.create("Fleet")
-    lines = [rf"m,project=a,serial={n},host=h\ {n % 2} x=1 {T0 + n}" for n in range(3)] + [f"m x=1 {T0}"]
-    assert api.request("POST", api.writing("Fleet", "s"), "\n".join(lines).encode()).status == 204
-    found = api.tag_values("Fleet", "m", ["project", "serial", "nobody"])
-    hosts = api.tag_values("Fleet", "m", ["host"])
-
-    assert sorted(found, key=str) == [{"project": "a", "serial": str(n)} for n in range(3)]
-    assert sorted(hosts, key=str) == [{"host": "h 0"}, {"host": "h 1"}]
-
-
-def test_a_database_that_is_not_there_cannot_be_read(server, ways):
-    with pytest.raises(UnavailableError, match="Nowhere"):
-        ways(server).rows(Question("Nowhere", "data", 0, 9))
-
-
-@pytest.mark.parametrize("said", ["", "<html>", '{"a": 1}', ",result,table,_time\r\n,,0,1\r\n", '"', "[1]"])
-def test_an_answer_that_is_none_is_told_in_one_line(server, said, ways):
-    api = ways(server)
-    server.ordered.append(Answered(200, said))
-    with pytest.raises(UnavailableError, match=rf"127\.0\.0\.1:{server.port} answers what is no") as told:
-        api.databases()
-
-    assert "\n" not in str(told.value)
 
 
 def test_check_tells_the_version_and_writes_nothing(server, ident, ways):
@@ -294,7 +203,7 @@ def test_points_that_a_bucket_no_longer_keeps_are_passed(influxdb2, ident, caplo
         assert far.publish([data(0, ident), Data(ident, now * SECOND, {"temp": 1.0})]) == {}
 
     assert [row["time"] for row in influxdb2.rows(ident.node)] == [now * SECOND]
-    assert len([r for r in caplog.records if "older than it keeps" in r.message]) == 1
+    assert len([r for r in caplog.records if "beyond its retention" in r.message]) == 1
 
 
 def test_without_leave_to_create_it_says_what_to_type(influxdb2, ident):
@@ -356,21 +265,6 @@ def test_check_says_whether_the_one_bucket_may_be_written(influxdb2, ident):
 def test_influxdb_2_wants_an_organisation_and_a_token(influxdb2, ident):
     with pytest.raises(ConfigError, match="wants org and token_file"), publisher(influxdb2, org="") as far:
         far.publish([data(0, ident)])
-
-
-def test_what_goes_wrong_half_way_through_an_answer_is_told(influxdb2, ways):
-    said = "#datatype,string,string\r\n#group,true,true\r\n#default,,\r\n,error,reference\r\n,out of memory,897\r\n"
-    influxdb2.ordered.append(Answered(200, said))
-    with pytest.raises(UnavailableError, match="out of memory"):
-        ways(influxdb2).rows(Question("x", "data", 0, 9))
-
-
-def test_a_text_longer_than_a_page_of_csv_is_read(influxdb2, ident, ways):
-    with publisher(influxdb2) as far:
-        assert far.publish([data(0, ident, say="x" * 300_000)]) == {}
-    table = ways(influxdb2).rows(Question(ident.node, "data", 0, 9))
-
-    assert table.rows[0][table.columns.index("say")] == "x" * 300_000
 
 
 # InfluxDB 3
@@ -447,8 +341,38 @@ def test_a_database_that_is_not_made_yet_for_want_of_the_server_is_made_later(in
     assert influxdb3.retention == {ident.node: 3600}
 
 
+def test_a_database_that_was_dropped_is_made_and_told_the_ident_at_the_next_start(influxdb3, ident):
+    far = publisher(influxdb3)
+    with far:
+        assert far.publish([data(0, ident)]) == {}
+    del influxdb3.databases[ident.node]
+    with far:
+        assert far.publish([data(1, ident)]) == {}
+
+    assert len(influxdb3.rows(ident.node, "info")) == 1
+
+
+def test_a_token_that_is_mended_makes_databases_with_their_retention(influxdb3, ident, tmp_path):
+    file = tmp_path / "token"
+    file.write_text("wrong\n")
+    with publisher(influxdb3, token="", token_file=file, retention=3600.0) as far:
+        assert list(far.publish([data(0, ident)])) == [ident.node]
+        file.write_text(influxdb3.admin)
+        assert far.publish([data(0, ident)]) == {}
+
+    assert influxdb3.retention == {ident.node: 3600}
+
+
+def test_many_bad_lines_are_rejected_also_where_what_is_said_of_them_is_cut_off(influxdb3, ident):
+    with publisher(influxdb3) as far:
+        assert far.publish([data(0, ident)]) == {}
+        failures = far.publish([data(n, ident, temp="warm") for n in range(1, 1001)])
+
+    assert [type(error) for error in failures.values()] == [RejectedError]
+
+
 def test_a_server_that_is_no_influxdb_3_rejects_nothing(victoria, ident):
-    with publisher(victoria, version="3", token="x") as far:
+    with influxdb.Publisher(hostname="127.0.0.1", port=victoria.port, version="3", token="x") as far:
         failures = far.publish([data(0, ident)])
 
     assert [type(error) for error in failures.values()] == [UnavailableError]
@@ -459,49 +383,8 @@ def test_a_server_that_is_no_influxdb_3_rejects_nothing(victoria, ident):
 
 @pytest.mark.parametrize("seconds", [3600, 86400, 8 * 86400, 100 * 86400])
 def test_a_database_may_be_kept_for_less_than_a_week(influxd, ident, seconds):
-    with publisher(influxd, retention=float(seconds)) as far:
+    with influxdb.Publisher(hostname="127.0.0.1", port=influxd.port, retention=float(seconds)) as far:
         assert far.publish([Data(ident, int(time()) * SECOND, {"temp": 1.0})]) == {}
     [policy] = influxd.rows("SHOW RETENTION POLICIES", ident.node)
 
     assert policy["duration"] == f"{seconds // 3600}h0m0s"
-
-
-# victoria-metrics
-
-
-def numbers(victoria, **labels):
-    """The times and numbers of what has these labels."""
-    match = ",".join(f'{name}="{value}"' for name, value in labels.items())
-    return [(when // 1000 - T0, number) for when, number, _ in victoria.samples(f"{{{match}}}")]
-
-
-@pytest.mark.parametrize("version", ["1", "auto"])
-def test_numbers_are_in_victoria_metrics_with_their_times(victoria, ident, version):
-    with publisher(victoria, version=version) as far:
-        assert far.publish([data(n, ident) for n in range(3)]) == {}
-        assert far.publish([Data(ident, T0 * SECOND + 3_250_000_000, {"temp": 3.0})]) == {}
-
-    assert numbers(victoria, __name__="data_temp", db=ident.node) == [(0, 0.0), (1, 1.0), (2, 2.0), (3, 3.0)]
-
-
-@pytest.mark.parametrize("version", ["2", "auto"])
-def test_victoria_metrics_takes_version_2_too_but_not_the_name_of_the_bucket(victoria, ident, version):
-    node = Ident(ident.project, ident.serial, ident.serial)
-    with publisher(victoria, version=version, org="any", token="any") as far:
-        assert far.publish([data(n, node) for n in range(3)]) == {}
-
-    assert numbers(victoria, __name__="data_temp", label=node.label) == [(0, 0.0), (1, 1.0), (2, 2.0)]
-    assert all("db" not in labels for _, _, labels in victoria.samples(f'{{label="{node.label}"}}'))
-
-
-def test_text_is_nought_in_victoria_metrics_and_new_is_a_label(victoria, ident):
-    with publisher(victoria) as far:
-        assert far.publish([data(n, ident, temp=1.0, say="warm") for n in range(2)]) == {}
-    samples = victoria.samples(f'{{__name__=~"data_.*",db="{ident.node}"}}')
-
-    assert sorted((labels["__name__"], labels["new"], number) for _, number, labels in samples) == [
-        ("data_say", "0", 0.0),
-        ("data_say", "1", 0.0),
-        ("data_temp", "0", 1.0),
-        ("data_temp", "1", 1.0),
-    ]

@@ -9,8 +9,10 @@ from typing import Any
 import click
 
 from mysense import config, options, secrets
+from mysense.channels._influx.points import DATA
 from mysense.channels.influxdb import setup as work
 from mysense.channels.influxdb.api import RefusedError
+from mysense.channels.influxdb.layout import Template
 from mysense.channels.influxdb.publisher import Publisher
 from mysense.channels.influxdb.server import Server
 from mysense.cli.common import config_option, json_option, show_json, table
@@ -52,7 +54,7 @@ def _server_options(command: click.Command) -> click.Command:
 @click.option("--retention", callback=_kept, help="How long data is kept: 730d; 0 is for ever. [0]")
 @click.option("--hourly", callback=_kept, help="How long hourly means are kept. [0]")
 @click.option("--daily", callback=_kept, help="How long daily means are kept. [0]")
-@click.option("--no-downsample", is_flag=True, help="Neither hourly nor daily means.")
+@click.option("--no-downsample", is_flag=True, help="Neither hourly nor daily means of the measurement data.")
 @click.option("--secrets", "folder", type=click.Path(path_type=Path), default="influxdb-secrets", show_default=True,
               help="The folder for the passwords or tokens of new users, a file each.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Change nothing; show what would be typed.")
@@ -87,7 +89,8 @@ def setup(
     if no_downsample and (hourly or daily):
         raise click.UsageError("--no-downsample makes nothing that --hourly or --daily could keep: leave one out")
     kit, own = _kit(ctx, nodes)
-    means = {} if no_downsample else {"hourly": hourly or work.Kept(), "daily": daily or work.Kept()}
+    none = no_downsample or (kit and kit.measurement != DATA)
+    means = {} if none else {"hourly": hourly or work.Kept(), "daily": daily or work.Kept()}
     retention = retention or work.Kept(kit.retention if kit else 0.0)
     database = database or (kit.database if kit else NODE)
     user = kit_user or (kit.user if kit and own else "") or NODE
@@ -127,12 +130,11 @@ def _kit(ctx: click.Context, nodes: Sequence[str]) -> tuple[Publisher | None, Id
 
 
 def _filled(template: str, ident: Ident) -> str:
-    """A name with its places filled in; an empty label is no name."""
-    places = {"project": ident.project, "serial": ident.serial, "node": ident.node}
-    try:
-        return template.format_map(places | ({"label": ident.label} if ident.label else {}))
-    except (LookupError, ValueError):
-        raise ValueError(f"{template!r}: here a name may hold {{project}} and {{serial}}") from None
+    """The name that a template gives a node, of which not more is known than that."""
+    places = {"project": ident.project, "serial": ident.serial, "node": ident.node, "label": ident.label}
+    if name := Template(template).fill(lambda item: places.get(item, "")):
+        return name
+    raise ValueError(f"{template!r}: here a name may hold {{project}}, {{serial}} and {{node}}")
 
 
 def _server(kit: Publisher | None, given: Mapping[str, str]) -> Server:

@@ -30,13 +30,17 @@ def forbidden(action: str, kind: str) -> Answered:
 
 
 class InfluxDB2(Server):
-    """An organisation, the token of its operator, buckets by name; *largest* is the longest body that it reads."""
+    """An organisation, the token of its operator, buckets by name; *largest* is the longest body that it reads.
+
+    ``options`` are those of a publisher that may do everything.
+    """
 
     org, org_id, operator = "shed", "0a0a0a0a0a0a0a0a", "token-of-the-operator"
 
     def __init__(self, largest: int = 50_000_000):
         super().__init__()
         self.largest = largest
+        self.options = {"port": self.port, "org": self.org, "token": self.operator}
         self.buckets: dict[str, dict] = {}
         self.points: dict[str, Points] = {}
         self.authorizations: dict[str, dict] = {}

@@ -30,13 +30,17 @@ def error(status: int, message: str, data: object = None) -> Answered:
 
 
 class InfluxDB3(Server):
-    """Databases by name, at most *limit* of them (5 in Core); *tokens* name databases and what may be done there."""
+    """Databases by name, at most *limit* of them (5 in Core); *tokens* name databases and what may be done there.
+
+    ``options`` are those of a publisher that may do everything.
+    """
 
     admin = "apiv3_token-of-the-administrator"
 
     def __init__(self, limit: int = 1000):
         super().__init__()
         self.limit = limit
+        self.options = {"port": self.port, "token": self.admin}
         self.databases: dict[str, Points] = {}
         self.retention: dict[str, int] = {}
         self.tokens: dict[str, dict[str, str]] = {}

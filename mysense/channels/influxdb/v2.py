@@ -52,14 +52,15 @@ class V2(Api):
         said = {"org": self.access.org, "bucket": database}
         return f"/api/v2/write?{urlencode(said | ({'precision': self.steps[precision]} if precision else {}))}"
 
-    def create(self, database: str, retention: float = 0.0) -> None:
+    def create(self, database: str, retention: float = 0.0) -> bool:
         kept = {"type": "expire", "everySeconds": int(retention), "shardGroupDurationSeconds": shard(retention)}
         said = {"orgID": self.organisation(), "name": database, "retentionRules": [kept]}
         kind = {"Content-Type": "application/json"}
         answer = self.request("POST", "/api/v2/buckets", json.dumps(said).encode(), kind)
-        if answer.status == 422 and "already exists" in words(answer.text):
-            return
-        self.accepted(answer)
+        there = answer.status == 422 and "already exists" in words(answer.text)
+        if not there:
+            self.accepted(answer)
+        return not there
 
     def organisation(self) -> str:
         """The id of our organisation; RefusedError where this token is not shown it."""

@@ -15,6 +15,7 @@ from mysense.errors import UnavailableError
 
 _NOT_YET = re.compile(r"table '.*' not found|No field named")
 _MISTYPED = re.compile(r"invalid column type for column '(.+)', expected")
+_DATA = re.compile(r'"data"\s*:\s*\[?\s*(?=\{)')
 _LIMIT = "new database would exceed limit"
 _TAG = "Dictionary(Int32, Utf8)"  # the type of a column that is a tag
 
@@ -46,15 +47,15 @@ class V3(Api):
         said = {"db": database} | ({"precision": self.steps[precision]} if precision else {})
         return f"/api/v3/write_lp?{urlencode(said | {'accept_partial': 'true'})}"
 
-    def create(self, database: str, retention: float = 0.0) -> None:
+    def create(self, database: str, retention: float = 0.0) -> bool:
         kept = {"retention_period": f"{ceil(retention / 3600)}h"} if retention else {}  # it knows no shorter unit
         said, kind = json.dumps({"db": database} | kept).encode(), {"Content-Type": "application/json"}
         answer = self.request("POST", "/api/v3/configure/database", said, kind)
-        if answer.status == 409:  # it is there
-            return
         if answer.status in (400, 422):
             raise RefusedError(words(answer.text))
-        self.accepted(answer)
+        if answer.status != 409:  # which says that it is there
+            self.accepted(answer)
+        return answer.status != 409
 
     def databases(self) -> list[str]:
         found = self._rows(self.ask("GET", f"/api/v3/configure/database?{urlencode({'format': 'json'})}"))
@@ -136,10 +137,15 @@ class V3(Api):
 
 
 def _refused(answer: Answer) -> list[dict[str, Any]]:
-    """What a write says about lines that it did not take."""
-    try:
-        lines = json.loads(answer.text)["data"]
-    except (ValueError, LookupError, TypeError):
-        return []
-    lines = lines if isinstance(lines, list) else [lines]
-    return [line for line in lines if isinstance(line, dict)]
+    """What a write says about lines that it did not take; the answer may have been cut off."""
+    lines: list[dict[str, Any]] = []
+    begin = _DATA.search(answer.text)
+    rest = answer.text[begin.end() :] if begin else ""
+    while rest.startswith("{"):
+        try:
+            line, end = json.JSONDecoder().raw_decode(rest)
+        except ValueError:
+            break
+        lines.append(line)
+        rest = rest[end:].lstrip(", \r\n\t")
+    return lines
