@@ -25,7 +25,7 @@ VERBS = {"publisher": "publish", "subscriber": "subscribe", "sensor": "read"}
 def command(kind: str, name: str) -> click.Command:
     """The command that tries plugin *name*, its flags made of the class's options."""
     plugin = registry.find(kind, name)
-    params: list[click.Parameter] = [_flag(o) for o in options.declared(plugin).values() if not o.secret]
+    params: list[click.Parameter] = [flag(o) for o in options.declared(plugin).values() if not o.secret]
     params.append(click.Option(["-c", "--config"], type=Path, help="Take the options from this MySense.conf first."))
     run: Any
     if kind == "publisher":
@@ -57,7 +57,8 @@ def command(kind: str, name: str) -> click.Command:
     return click.Command(VERBS[kind], params=params, callback=callback, help=_help(plugin))
 
 
-def _flag(o: options.Option) -> click.Option:
+def flag(o: options.Option) -> click.Option:
+    """The flag of an option: of its name, with its help and its default."""
     text = o.help + (f" [{o.shown}]" if o.shown else "")
     return click.Option([f"--{o.name}", o.name], help=text, metavar="|".join(o.choices) or "TEXT")
 

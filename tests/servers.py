@@ -89,6 +89,22 @@ class Process:
                 self._process.wait(10)
             self._process = None
 
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        assert self._process
+        return self._process.pid
+
+    @property
+    def version(self) -> str:
+        """Its version, as it says itself."""
+        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            client.request("GET", "/ping")
+            return client.getresponse().headers["X-Influxdb-Version"]
+        finally:
+            client.close()
+
     @contextmanager
     def hung(self) -> Iterator[None]:
         """For a while it takes connections and answers nothing."""

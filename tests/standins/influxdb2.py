@@ -98,6 +98,8 @@ class InfluxDB2(Server):
             ("GET", "/api/v2/tasks"): (self._list_tasks, {"org", "orgID", "name", "limit"}),
             ("POST", "/api/v2/tasks"): (self._create_task, set()),
         }
+        if asked.method == "PATCH" and asked.path.startswith("/api/v2/buckets/"):
+            return self._change(asked, token)
         if (asked.method, asked.path) not in ways:
             known = asked.path in {path for _, path in ways}
             return error(405, "method not allowed", "allow: GET, POST") if known else not_found("path not found")
@@ -156,6 +158,18 @@ class InfluxDB2(Server):
         if name in self.buckets:
             return error(422, "conflict", f"bucket with name {name} already exists")
         return Answered(201, self.make(name, kept, shard))
+
+    def _change(self, asked, token):
+        id_ = asked.path.rpartition("/")[2]
+        if not self._may(token, "write", "buckets", id_):
+            return forbidden("write", f"buckets/{id_}")
+        found = [bucket for bucket in self.buckets.values() if bucket["id"] == id_]
+        if not found:
+            return not_found("bucket not found")
+        if not isinstance(asked.json, dict) or asked.json.keys() != {"retentionRules"}:
+            return error(400, "invalid", "the stand-in changes nothing but retentionRules")
+        found[0]["retentionRules"] = asked.json["retentionRules"]
+        return Answered(200, found[0])
 
     def _write(self, asked, token):
         if asked.said.get("precision", "") not in STEPS:

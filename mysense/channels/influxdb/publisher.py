@@ -22,6 +22,9 @@ from mysense.telegram import Data, Ident, Telegram, ident_of
 _DATABASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", re.ASCII)
 _CACHED = 4096
 
+MANY = 100
+"""Databases of one server up to which one for each node is good advice."""
+
 
 class Publisher(Server, plugin.Publisher):
     """Write telegrams to an InfluxDB, a database (or bucket) for each node."""
@@ -211,7 +214,16 @@ class Publisher(Server, plugin.Publisher):
             return ""
         who = f"user {self.user!r} may use" if self.user else "it has"
         listed = ", ".join(names) if 0 < len(names) < 5 else f"{len(names) or 'no'} database{'s' * (len(names) > 1)}"
-        return f"; {who} {listed}"
+        return f"; {who} {listed}{self._advice(api, len(names))}"
+
+    def _advice(self, api: Api, count: int) -> str:
+        """What to do before the databases are too many for the server."""
+        if count <= MANY or api.version == "3" or not ("{serial}" in self.database or "{node}" in self.database):
+            return ""
+        return (
+            f": with more than {MANY}, database = {{project}} is kinder to the server. Each of ours costs it 0.5 to"
+            " 0.8 MB and 9 open files: an open-files limit of 1024 holds about 110, Debian's 65536 about 7,000"
+        )
 
     def _may_write(self, api: Api) -> str:
         """Whether the one database may be written, by a request without a point."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from mysense.channels.influxdb.api import LARGEST, AnswerError, Api, Question, Table, shard
+from mysense.channels.influxdb.api import LARGEST, WEEK, AnswerError, Api, Question, Table, shard
 from mysense.errors import UnavailableError
 
 
@@ -24,9 +24,15 @@ def literal(text: str) -> str:
 
 def creation(database: str, retention: float = 0.0) -> str:
     """The statement that makes a database whose data is kept so many seconds, or for ever."""
-    kept = f"{int(retention)}s" if retention else "INF"
-    length = f"{shard(retention) // 604800}w" if not retention else f"{shard(retention)}s"
-    return f'CREATE DATABASE {quoted(database)} WITH DURATION {kept} SHARD DURATION {length} NAME "autogen"'
+    kept, shards = durations(retention)
+    return f'CREATE DATABASE {quoted(database)} WITH DURATION {kept} SHARD DURATION {shards} NAME "autogen"'
+
+
+def durations(retention: float) -> tuple[str, str]:
+    """How long data is kept and how long a shard is, as InfluxQL writes both."""
+    if not retention:
+        return "INF", f"{shard(0) // WEEK}w"
+    return f"{int(retention)}s", f"{shard(retention)}s"
 
 
 def granting(database: str, user: str, privilege: str = "ALL") -> str:

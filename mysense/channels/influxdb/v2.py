@@ -32,6 +32,12 @@ def listed(texts: Iterable[str]) -> str:
     return f"[{', '.join(map(literal, texts))}]"
 
 
+def bucket_id(org: str, name: str) -> str:
+    """The id of a bucket, as a shell finds it."""
+    org, name = shlex.quote(org), shlex.quote(name)
+    return f'"$(influx bucket list --org {org} --name {name} --hide-headers | cut -f 1)"'
+
+
 class V2(Api):
     """InfluxDB 2.x."""
 
@@ -65,15 +71,19 @@ class V2(Api):
         return str(found[0]["id"])
 
     def databases(self) -> list[str]:
-        names: list[str] = []
+        return [bucket["name"] for bucket in self.buckets()]
+
+    def buckets(self) -> list[dict[str, Any]]:
+        """The buckets there are for this token, without the server's own."""
+        found: list[dict[str, Any]] = []
         page: list[dict[str, Any]] = [{}] * _PAGE
         begin = 0
         while len(page) == _PAGE:
             said = {"org": self.access.org, "limit": _PAGE, "offset": begin}
             page = self._list(self.ask("GET", f"/api/v2/buckets?{urlencode(said)}"), "buckets")
-            names += [bucket["name"] for bucket in page if bucket.get("type") != "system"]
+            found += [bucket for bucket in page if bucket.get("type") != "system"]
             begin += _PAGE
-        return [name for name in names if not name.startswith("_")]
+        return [bucket for bucket in found if not bucket["name"].startswith("_")]
 
     def tag_values(self, database: str, measurement: str, tags: Sequence[str]) -> list[dict[str, str]]:
         found: list[dict[str, str]] = []
@@ -130,8 +140,7 @@ class V2(Api):
 
     def asking(self, database: str) -> str:
         org, name = shlex.quote(self.access.org), shlex.quote(database)
-        bucket = f'"$(influx bucket list --org {org} --name {name} --hide-headers | cut -f 1)"'
         return (
             f"an administrator types: influx bucket create --org {org} --name {name}; "
-            f"influx auth create --org {org} --write-bucket {bucket}"
+            f"influx auth create --org {org} --write-bucket {bucket_id(self.access.org, database)}"
         )
