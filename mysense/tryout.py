@@ -115,7 +115,7 @@ def _read(name: str, sensor: Sensor, count: int | None) -> None:
         return [Data(ident, clock.now(), values)] if values else []
 
     with sensor:
-        _follow(read, count, sensor.interval)
+        _follow(read, count, lambda: sensor.interval)
 
 
 def _subscribe(name: str, subscriber: Subscriber, count: int | None) -> None:
@@ -125,22 +125,20 @@ def _subscribe(name: str, subscriber: Subscriber, count: int | None) -> None:
         return telegrams
 
     with subscriber:
-        _follow(receive, count, subscriber.interval, always=False)
+        _follow(receive, count, lambda: subscriber.pause)
 
 
-def _follow(receive: Callable[[], Sequence[Telegram]], count: int | None, pause: float, always: bool = True) -> None:
-    """Show telegrams as they come, until there were enough or ctrl-C; pause after each round or the empty ones."""
+def _follow(receive: Callable[[], Sequence[Telegram]], count: int | None, pause: Callable[[], float]) -> None:
+    """Show telegrams as they come, until there were enough or ctrl-C."""
     never, seen = threading.Event(), 0
     try:
         while True:
-            telegrams = receive()
-            for telegram in telegrams:
+            for telegram in receive():
                 click.echo(wire.encode(telegram))
                 seen += 1
                 if seen == count:
                     return
-            if always or not telegrams:
-                never.wait(pause)
+            never.wait(pause())
     except KeyboardInterrupt:
         pass
 

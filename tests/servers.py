@@ -148,7 +148,7 @@ class Influxd(Process):
         except OSError:
             return False
 
-    def _get(self, path: str, said: dict[str, str], method: str = "GET") -> tuple[int, str]:
+    def _get(self, path: str, said: dict[str, str], method: str = "GET", body: str = "") -> tuple[int, str]:
         client: http.client.HTTPConnection
         if self._https:
             context = ssl.create_default_context(cafile=str(self.ca))
@@ -157,7 +157,7 @@ class Influxd(Process):
             client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         headers = {"Authorization": "Basic " + b64encode(b"root:acacadabra").decode()} if self.auth else {}
         try:
-            client.request(method, f"{path}?{urlencode(said)}", headers=headers)
+            client.request(method, f"{path}?{urlencode(said)}", body.encode(), headers)
             answer = client.getresponse()
             return answer.status, answer.read().decode()
         finally:
@@ -180,6 +180,11 @@ class Influxd(Process):
             for series in self.query(query, database)
             for row in series.get("values", [])
         ]
+
+    def write(self, database: str, *lines: str) -> None:
+        """Write lines as they are; errors are raised."""
+        status, text = self._get("/write", {"db": database}, "POST", "\n".join(lines))
+        assert status == 204, text
 
     def databases(self) -> list[str]:
         """The databases there are."""

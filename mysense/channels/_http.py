@@ -35,7 +35,6 @@ class Connection:
         self, host: str, port: int, *, tls: ssl.SSLContext | None = None, timeout: float = 10.0, prefix: str = ""
     ) -> None:
         self._host, self._port, self._tls, self._timeout, self._prefix = host, port, tls, timeout, prefix
-        self._most = LONGEST
         self._client: http.client.HTTPConnection | None = None
         self._used = False
         self._last: tuple[str, str, bytes | None, Mapping[str, str]] | None = None
@@ -49,15 +48,15 @@ class Connection:
         except (http.client.HTTPException, OSError) as error:
             self._broken(error)
 
-    def receive(self) -> Answer:
-        """The answer to the request sent last."""
+    def receive(self, most: int = LONGEST) -> Answer:
+        """The answer to the request sent last, *most* bytes of it."""
         if self._early:
             return self._early
         try:
-            return self._receive()
+            return self._receive(most)
         except (http.client.HTTPException, OSError) as error:
             self._again(error)
-        return self.receive()
+        return self.receive(most)
 
     def request(
         self,
@@ -68,12 +67,8 @@ class Connection:
         most: int = LONGEST,
     ) -> Answer:
         """Send a request and wait for its answer, *most* bytes of it."""
-        self._most = most
-        try:
-            self.send(method, path, body, headers)
-            return self.receive()
-        finally:
-            self._most = LONGEST
+        self.send(method, path, body, headers)
+        return self.receive(most)
 
     def close(self) -> None:
         """Close the connection; the next request opens another one."""
@@ -97,12 +92,12 @@ class Connection:
         method, path, body, headers = self._last
         self._client.request(method, path, body, dict(headers))
 
-    def _receive(self) -> Answer:
+    def _receive(self, most: int = LONGEST) -> Answer:
         assert self._client
         response = self._client.getresponse()
-        body = response.read(self._most)
+        body = response.read(most)
         if not response.isclosed():
-            if len(body) < self._most:
+            if len(body) < most:
                 raise http.client.IncompleteRead(body, response.length)
             self.close()  # there is more, perhaps without end
         self._used = True

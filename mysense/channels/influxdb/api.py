@@ -64,6 +64,7 @@ class Api(ABC):
 
     def __init__(self, server: Connection, access: Access) -> None:
         self.server, self.access = server, access
+        self._ahead: Question | None = None
 
     @property
     @abstractmethod
@@ -93,6 +94,9 @@ class Api(ABC):
     def rows(self, question: Question) -> Table:
         """The answer to a question."""
 
+    def ahead(self, question: Question) -> None:
+        """Let the server begin with what will probably be asked next, while we do something else."""
+
     @abstractmethod
     def asking(self, database: str) -> str:
         """What an administrator must do for this user to write *database*, to be typed as it is."""
@@ -101,23 +105,28 @@ class Api(ABC):
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
         """One request and its answer, whatever that says."""
+        if self._ahead:  # asked for, and not wanted any more
+            self._ahead = None
+            self.server.receive(LARGEST)
         return self.server.request(method, path, body, {**self.headers, **(headers or {})}, LARGEST)
 
     def ask(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> str:
-        """The text of an answer. UnavailableError holds the server's words, RefusedError where it does not allow it."""
+        """The text of an answer; AnswerError with the server's words where it says no."""
         said = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         sent = {"Content-Type": "application/json"} if said is not None and said is not body else {}
-        return self.accepted(self.request(method, path, said, {**sent, **(headers or {})}))
+        return self.answered(self.request(method, path, said, {**sent, **(headers or {})}))
 
-    def accepted(self, answer: Answer) -> str:
-        """The text of an answer, unless it is a refusal or an error: that is raised."""
+    def answered(self, answer: Answer) -> str:
+        """The text of an answer, if it is not a no."""
         if answer.status == 401:
             raise RefusedError(self.unknown(words(answer.text)))
         if answer.status == 403:
             raise RefusedError(words(answer.text) or "not allowed")
         if not 200 <= answer.status < 300:
             why = f"{self.access.place}: {answer.status} {words(answer.text)}".strip()
-            raise UnavailableError(why, wait=retry_after(answer.headers))
+            if answer.status >= 500 or answer.status in (408, 429):
+                raise UnavailableError(why, wait=retry_after(answer.headers))
+            raise AnswerError(why)
         return answer.text
 
     def mistyped(self, answer: Answer) -> str | None:
@@ -161,8 +170,12 @@ class Api(ABC):
                 return UnavailableError(f"{self.access.place}: {answer.status} {said}".strip(), wait=wait)
 
 
-class RefusedError(UnavailableError):
-    """The server knows who asks, or not, and does not allow it."""
+class AnswerError(UnavailableError):
+    """The server is there and says no to this one request."""
+
+
+class RefusedError(AnswerError):
+    """It does not know who asks, or does not allow it."""
 
 
 def shard(retention: float) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from mysense.channels.influxdb.api import Api, Question, Table, shard
+from mysense.channels.influxdb.api import LARGEST, AnswerError, Api, Question, Table, shard
 from mysense.errors import UnavailableError
 
 
@@ -62,6 +62,9 @@ class V1(Api):
 
     def tag_values(self, database: str, measurement: str, tags: Sequence[str]) -> list[dict[str, str]]:
         found: list[dict[str, str]] = []
+        keys = self._series(f"SHOW TAG KEYS FROM {quoted(measurement)}", database)
+        if not any(key in tags for _, rows in keys for [key] in rows):
+            return []
         for _, rows in self._series(f"SHOW SERIES FROM {quoted(measurement)}", database):
             for [key] in rows:
                 some = {name: value for name, value in _tags(key).items() if name in tags}
@@ -70,20 +73,26 @@ class V1(Api):
         return found
 
     def rows(self, question: Question) -> Table:
-        database, measurement, since, limit, tags, newest = question
-        same = "".join(f" AND {quoted(tag)} = {literal(value)}" for tag, value in tags.items())
-        select = (
-            f"SELECT * FROM {quoted(measurement)} WHERE time >= {since} AND time < now() + 1d{same}"
-            f" ORDER BY time {'DESC' if newest else 'ASC'} LIMIT {limit}"
-        )
-        for columns, rows in self._series(select, database):
+        if self._ahead == question:
+            self._ahead = None
+            text = self.answered(self.server.receive(LARGEST))
+        else:
+            text = self.ask("GET", _asked(_selection(question), question.database))
+        for columns, rows in self._told(text):
             return Table(columns, rows)
         return Table(("time",), ())
 
+    def ahead(self, question: Question) -> None:
+        if self._ahead is None:
+            self.server.send("GET", _asked(_selection(question), question.database), None, self.headers)
+            self._ahead = question
+
     def _series(self, statement: str, database: str = "") -> list[tuple[list[str], list[list[Any]]]]:
-        said = {"q": statement, "epoch": "ns"} | ({"db": database} if database else {})
-        result = self._results(self.ask("GET", f"/query?{urlencode(said)}", headers={"Accept": "application/json"}))
-        return [(series["columns"], series.get("values", [])) for series in result.get("series", ())]
+        return self._told(self.ask("GET", _asked(statement, database)))
+
+    def _told(self, text: str) -> list[tuple[list[str], list[list[Any]]]]:
+        """The columns and rows of each series in the answer to a query."""
+        return [(series["columns"], series.get("values", [])) for series in self._results(text).get("series", ())]
 
     def _results(self, text: str) -> dict[str, Any]:
         """The result of the one statement of a query; its error is raised."""
@@ -93,13 +102,28 @@ class V1(Api):
         except (ValueError, LookupError, TypeError, AttributeError):
             raise UnavailableError(f"{self.access.place} answers what is no result of a query") from None
         if error:
-            raise UnavailableError(f"{self.access.place}: {error}")
+            raise AnswerError(f"{self.access.place}: {error}")
         result: dict[str, Any] = answer["results"][0]
         return result
 
     def asking(self, database: str) -> str:
         grant = f"; {granting(database, self.access.user)}" if self.access.user else ""
         return f"an administrator types: {creation(database)}{grant}"
+
+
+def _asked(statement: str, database: str) -> str:
+    """The path of a query."""
+    return f"/query?{urlencode({'q': statement, 'epoch': 'ns'} | ({'db': database} if database else {}))}"
+
+
+def _selection(question: Question) -> str:
+    """The statement of a question."""
+    _, measurement, since, limit, tags, newest = question
+    same = "".join(f" AND {quoted(tag)} = {literal(value)}" for tag, value in tags.items())
+    return (
+        f"SELECT * FROM {quoted(measurement)} WHERE time >= {since} AND time < now() + 1d{same}"
+        f" ORDER BY time {'DESC' if newest else 'ASC'} LIMIT {limit}"
+    )
 
 
 def _tags(key: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from mysense.channels._http import Answer
 from mysense.channels.influxdb import annotated
-from mysense.channels.influxdb.api import Api, Question, RefusedError, Table, shard, words
+from mysense.channels.influxdb.api import AnswerError, Api, Question, RefusedError, Table, shard, words
 from mysense.errors import UnavailableError
 
 _PAGE = 100  # the most buckets that the server lists at once
@@ -53,13 +53,13 @@ class V2(Api):
         answer = self.request("POST", "/api/v2/buckets", json.dumps(said).encode(), kind)
         there = answer.status == 422 and "already exists" in words(answer.text)
         if not there:
-            self.accepted(answer)
+            self.answered(answer)
         return not there
 
     def organisation(self) -> str:
         """The id of our organisation; RefusedError where this token is not shown it."""
         answer = self.request("GET", f"/api/v2/orgs?{urlencode({'org': self.access.org})}")
-        found = [] if answer.status == 404 else self._list(self.accepted(answer), "orgs")
+        found = [] if answer.status == 404 else self._list(self.answered(answer), "orgs")
         if not found:
             raise RefusedError(f"there is no organisation {self.access.org!r}, or this token may not see it")
         return str(found[0]["id"])
@@ -107,7 +107,7 @@ class V2(Api):
         try:
             return list(annotated.records(text))
         except UnavailableError as error:
-            raise UnavailableError(f"{self.access.place}: {error}") from None
+            raise AnswerError(f"{self.access.place}: {error}") from None
         except (ValueError, csv.Error):
             raise UnavailableError(f"{self.access.place} answers what is no result of a query") from None
 

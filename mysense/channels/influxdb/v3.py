@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from mysense.channels._http import Answer
-from mysense.channels.influxdb.api import Api, Question, RefusedError, Table, words
+from mysense.channels.influxdb.api import AnswerError, Api, Question, RefusedError, Table, words
 from mysense.channels.influxdb.moments import nanoseconds, text
 from mysense.errors import UnavailableError
 
@@ -54,7 +54,7 @@ class V3(Api):
         if answer.status in (400, 422):
             raise RefusedError(words(answer.text))
         if answer.status != 409:  # which says that it is there
-            self.accepted(answer)
+            self.answered(answer)
         return answer.status != 409
 
     def databases(self) -> list[str]:
@@ -95,7 +95,7 @@ class V3(Api):
         """The rows of a query; of what was never written there are none."""
         try:
             return self._rows(self.ask("POST", "/api/v3/query_sql", {"db": database, "q": query, "format": "json"}))
-        except UnavailableError as error:
+        except AnswerError as error:
             if _NOT_YET.search(str(error)):
                 return []
             raise
