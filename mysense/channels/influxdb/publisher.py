@@ -9,7 +9,7 @@ from typing import Literal
 
 from mysense import plugin
 from mysense.channels import _http
-from mysense.channels.influxdb.api import Api, RefusedError, beyond_retention, words
+from mysense.channels.influxdb.api import AnswerError, Api, RefusedError, beyond_retention, words
 from mysense.channels.influxdb.request import POINTS as POINTS
 from mysense.channels.influxdb.request import Request, Requests, halves
 from mysense.channels.influxdb.server import AGENT, Server
@@ -130,7 +130,7 @@ class Publisher(Server, plugin.Publisher):
             return
         for database in databases:
             if database not in self._prepared and _DATABASE.fullmatch(database):
-                with suppress(RefusedError):  # then the write says why not, or makes it
+                with suppress(AnswerError):  # then the write says why not, or makes it
                     if api.create(database, self.retention):
                         self._requests.new_database(database)
                 self._prepared.add(database)

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from mysense.channels._http import Answer
-from mysense.channels.influxdb.api import AnswerError, Api, Question, RefusedError, Table, words
+from mysense.channels.influxdb.api import AnswerError, Api, Question, Table, words
 from mysense.channels.influxdb.moments import nanoseconds, text
 from mysense.errors import UnavailableError
 
@@ -51,8 +51,6 @@ class V3(Api):
         kept = {"retention_period": f"{ceil(retention / 3600)}h"} if retention else {}  # it knows no shorter unit
         said, kind = json.dumps({"db": database} | kept).encode(), {"Content-Type": "application/json"}
         answer = self.request("POST", "/api/v3/configure/database", said, kind)
-        if answer.status in (400, 422):
-            raise RefusedError(words(answer.text))
         if answer.status != 409:  # which says that it is there
             self.answered(answer)
         return answer.status != 409
