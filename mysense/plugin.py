@@ -107,6 +107,8 @@ class Publisher(Plugin):
 
     state: State = field(init=False, repr=False, default_factory=State)
     """Committed with the cursor. Change it only for what has been delivered."""
+    skipped: int = field(init=False, repr=False, default=0)
+    """Telegrams passed over because the far end keeps nothing so old."""
 
     def lane(self, telegram: Telegram) -> str:
         """What can fail alone: the database, the topic of *telegram*. One lane by default."""

@@ -56,7 +56,7 @@ class PublishWorker(Worker):
         super().__init__(section, plugin, stop, clock)
         self.draining = threading.Event()
         self.retry = threading.Event()
-        self.skipped = 0
+        self._late = 0
         self._journal, self.cursor = journal, cursor
         kept = cursor.state()
         plugin.state = State({k.removeprefix(_OWN): v for k, v in kept.items() if k.startswith(_OWN)})
@@ -71,6 +71,11 @@ class PublishWorker(Worker):
         self._streak: dict[str, int] = {}
         self._published = -inf
         self._ahead = _Ahead(journal)
+
+    @property
+    def skipped(self) -> int:
+        """Telegrams that the far end does not want any more, as old as they are."""
+        return self._late + self.plugin.skipped
 
     def step(self) -> None:
         if self.retry.is_set():
@@ -115,7 +120,7 @@ class PublishWorker(Worker):
             oldest = self.clock.now() - int(self.plugin.accepts_past * SECOND)
             late = [item for item in items if isinstance(item.telegram, Data) and item.telegram.time < oldest]
             items = [item for item in items if item not in late] if late else items
-            self.skipped += len(late)
+            self._late += len(late)
         if not self.plugin.accepts_text:
             items = [item._replace(telegram=_numbers(item.telegram)) for item in items]
         return items

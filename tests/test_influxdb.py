@@ -472,12 +472,6 @@ def test_check_tells_what_the_user_may_do_and_makes_nothing(influxd_auth, ident)
     assert influxd_auth.rows("SHOW SERIES", ident.node) == []
 
 
-@pytest.mark.parametrize("text", ["", "{nonsense}", "{project", "{0}"])
-def test_a_database_template_that_cannot_work_is_refused(text):
-    with pytest.raises(ValueError):
-        influxdb.publisher.template(text)
-
-
 class StandIn:
     """A stand-in for a server: answers what it is told, and keeps the requests."""
 
@@ -552,20 +546,24 @@ def test_every_answer_has_its_verdict(stand_in, ident, status, body, kind):
     assert [type(error) for error in failures.values()] == ([kind] if kind else [])
 
 
-def test_points_that_a_server_no_longer_keeps_are_told_once(stand_in, ident, caplog):
-    stand_in.answers += [(400, {}, b'{"error":"partial write: points beyond retention policy dropped=1"}')] * 3
+def test_points_that_a_server_no_longer_keeps_are_told_once_and_counted(stand_in, ident, caplog):
+    said = b'{"error":"partial write: points beyond retention policy%s"}'
+    stand_in.answers += [(400, {}, said % count) for count in (b" dropped=1", b" dropped=20", b"")]
     with publisher(stand_in) as far:
         assert [far.publish([data(n, ident)]) for n in range(3)] == [{}] * 3
 
+    assert far.skipped == 22
     assert len([r for r in caplog.records if "retention" in r.message]) == 1
 
 
-def test_points_beyond_the_retention_of_a_real_server_are_passed(influxd, ident):
+def test_points_beyond_the_retention_of_a_real_server_are_passed_and_counted(influxd, ident):
     influxd.query(f'CREATE DATABASE "{ident.node}" WITH DURATION 1h')
     now = int(time())
+    ident = replace(ident, since=now * SECOND)
     with publisher(influxd) as far:
-        assert far.publish([data(0, ident), Data(ident, now * SECOND, {"temp": 1.0})]) == {}
+        assert far.publish([data(0, ident), Data(ident, now * SECOND, {"temp": 1.0}), data(1, ident)]) == {}
 
+    assert far.skipped == 2
     assert [row["time"] for row in rows(influxd, ident)] == [now * SECOND]
 
 

@@ -203,7 +203,7 @@ def test_points_that_a_bucket_no_longer_keeps_are_passed(influxdb2, ident, caplo
         assert far.publish([data(0, ident), Data(ident, now * SECOND, {"temp": 1.0})]) == {}
 
     assert [row["time"] for row in influxdb2.rows(ident.node)] == [now * SECOND]
-    assert len([r for r in caplog.records if "older than it keeps" in r.message]) == 1
+    assert len([r for r in caplog.records if "beyond its retention" in r.message]) == 1
 
 
 def test_without_leave_to_create_it_says_what_to_type(influxdb2, ident):

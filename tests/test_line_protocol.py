@@ -11,6 +11,7 @@ from line_protocol_parser import parse_line
 
 from mysense import examples, wire
 from mysense.channels.influxdb import line, quirks
+from mysense.channels.influxdb.layout import RESERVED
 from mysense.channels.influxdb.line import Encoder
 from mysense.errors import RejectedError
 from mysense.telegram import SECOND, Data, Field, Ident, Location, Note
@@ -80,7 +81,7 @@ def test_a_note_is_a_point_of_the_station():
     assert said["fields"] == {"text": "full", "count": 3.0}
 
 
-@pytest.mark.parametrize("name", ["a\nb", "a\r", "tab\there", "", "\\", "time"])
+@pytest.mark.parametrize("name", ["a\nb", "a\r", "tab\there", "", "\\", "new", *RESERVED])
 @pytest.mark.parametrize("kind", [dict, from_journal])
 def test_a_name_that_cannot_be_written_is_refused(name, kind):
     with pytest.raises(RejectedError) as refused:
@@ -163,7 +164,7 @@ PRINTED = st.text(
 @given(st.dictionaries(PRINTED.filter(lambda name: written(name).strip()), VALUES, min_size=1, max_size=6), PRINTED)
 @settings(max_examples=200, deadline=None)
 def test_a_parser_of_others_reads_what_was_meant(values, label):
-    for special in ("geolocation", "label", "time"):
+    for special in ("geolocation", "label", "new", *RESERVED):
         values.pop(special, None)
     names = [written(name) for name in values]
     if not values or len(set(names)) < len(names) or any("\\" in name for name in (*names, label)):

@@ -18,6 +18,8 @@ FOREVER = 520 * WEEK
 small databases three times the memory and twice the open files."""
 
 _MISTYPED = re.compile(r'field type conflict: input field "(.+)" on measurement "info" is type')
+_BEYOND = ("points beyond retention policy", "points outside retention policy")  # the second since 2.7
+_DROPPED = re.compile(r"\bdropped=(\d+)")
 
 
 @dataclass(frozen=True)
@@ -114,10 +116,10 @@ class Api(ABC):
         """The text of an answer; AnswerError with the server's words where it says no."""
         said = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         sent = {"Content-Type": "application/json"} if said is not None and said is not body else {}
-        return self.answered(self.request(method, path, said, {**sent, **(headers or {})}))
+        return self.accepted(self.request(method, path, said, {**sent, **(headers or {})}))
 
-    def answered(self, answer: Answer) -> str:
-        """The text of an answer, if it is not a no."""
+    def accepted(self, answer: Answer) -> str:
+        """The text of an answer, unless it is a refusal or an error: that is raised."""
         if answer.status == 401:
             raise RefusedError(self.unknown(words(answer.text)))
         if answer.status == 403:
@@ -202,7 +204,9 @@ def words(text: str) -> str:
     return f"{first}: {more}" if more else first
 
 
-def beyond_retention(answer: Answer) -> bool:
-    """Whether the server took everything but what is older than it keeps."""
-    said = ("points beyond retention policy", "points outside retention policy")  # the second since 2.7
-    return answer.status in (400, 422) and any(text in answer.text for text in said)
+def beyond_retention(answer: Answer) -> int:
+    """How many points the server passed over as older than it keeps, having taken all others."""
+    if answer.status not in (400, 422) or not any(text in answer.text for text in _BEYOND):
+        return 0
+    found = _DROPPED.search(answer.text)
+    return int(found[1]) if found else 1

@@ -1,97 +1,53 @@
 """Telegrams as line protocol (https://docs.influxdata.com/influxdb/v1/write_protocols/line_protocol_reference/).
 
-Measurement ``data`` has the tags label, geolocation and new and a field for each value;
-``info`` the tag label and the items of an ident; ``station`` the tags label and kind of a
-note. Numbers are always floats and text is always text: a field that changes its type is
-refused by the server for ever.
+Measurement ``data`` has the tags that a layout says and a field for each value; ``info`` the
+items of an ident, ``station`` a note, both with the tags that tell nodes apart. Numbers are
+always floats and text is always text: a field that changes its type is refused by the
+server for ever.
 """
 
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from math import isfinite
+from functools import partial
 
 from mysense import wire
+from mysense.channels.influxdb.escape import Keys, field_value, measurement, plain, tag
+from mysense.channels.influxdb.layout import Layout, Template, item_text, lacking
 from mysense.errors import RejectedError
 from mysense.telegram import SECOND, Data, Field, Ident, Note, Value
 
 STEPS = {"s": SECOND, "ms": 1_000_000, "u": 1000, "ns": 1}
 """The precisions of a request, and how many nanoseconds each is."""
 
-_SIGNS = ",= "
-_CONTROL = re.compile(r"[\x00-\x1f]")
-_LOOSE = re.compile(r"\\+(?=[,= ]|\Z)")
+LONGEST_HEAD = 50_000
+"""Bytes of measurement and tags: InfluxDB takes 65,535 with the name of a field, and its escapes."""
 
 Point = tuple[str, int]
 """A line without its time, and the time (ns)."""
 
 
-def tag(text: str) -> str:
-    """*text* as a tag value or a key.
-
-    A line break or another control character cannot be written (RejectedError). A backslash at the end, or before a
-    sign that is escaped itself, would be read as that sign's escape: it is left out.
-    """
-    if _CONTROL.search(text):
-        raise RejectedError(f"{text!r} has a line break or a control character: InfluxDB cannot write that in a name")
-    if "\\" in text:
-        text = _LOOSE.sub("", text)
-    for sign in _SIGNS:
-        if sign in text:
-            text = text.replace(sign, f"\\{sign}")
-    return text
-
-
-def text(value: str) -> str:
-    """*value* as a text field."""
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
-
-
-def field_value(value: Value | None) -> str | None:
-    """A value as a field, None for one that is missing or not finite."""
-    match value:
-        case str():
-            return text(value)
-        case bool():
-            return "true" if value else "false"
-        case int():
-            return int.__repr__(value)
-        case float():
-            return float.__repr__(value) if isfinite(value) else None
-        case _:
-            return None
-
-
-class _Keys(dict[str, str]):
-    """Field keys, escaped once each."""
-
-    def __missing__(self, name: str) -> str:
-        key = tag(name)
-        if not key or key == "time":  # InfluxDB drops a field of that name and says nothing
-            raise RejectedError(f"a value cannot be called {name!r} in InfluxDB")
-        if len(self) > 10_000:  # names of strangers must not fill the memory
-            self.clear()
-        self[name] = f"{key}="
-        return self[name]
-
-
 class Encoder:
     """Makes points; remembers what the telegrams of a node have in common."""
 
-    def __init__(self) -> None:
-        self._keys = _Keys()
+    def __init__(self, layout: Layout | None = None) -> None:
+        self._layout = layout or Layout()
+        self._special = self._layout.used + self._layout.taken
+        self._quoted = [f'"{name}"' for name in self._special]
+        self._keys = Keys()
         self._tags: dict[int, tuple[Ident, tuple[str, str]]] = {}
 
     def data(self, data: Data, new: bool = False) -> Point | None:
         """The point of a data telegram, or None when it holds nothing to write."""
         values = data.values
-        if values.__class__ is wire.JsonValues and (fields := plain(values.text)):
+        if values.__class__ is wire.JsonValues and (fields := plain(values.text, self._quoted)):
             return self._head(data.ident)[new] + fields, data.time
-        if "geolocation" in values or "label" in values:
-            place, values = self._moved(data)
-            head = place[new]
+        for name in self._special:
+            if name in values:
+                head, values = self._moved(data, new)
+                break
         else:
             head = self._head(data.ident)[new]
+        if self._keys.shortened and len({self._keys[name] for name in values}) < len(values):
+            raise RejectedError("two values would have the same name in InfluxDB, where it ends with no backslash")
         keys, other = self._keys, self._other
         # Most values are finite floats; for infinities and NaN the difference is NaN.
         parts = [
@@ -115,16 +71,27 @@ class Encoder:
             return known[1]
         if len(self._tags) > 4096:
             self._tags.clear()
-        heads = _heads(ident.label, str(ident.geolocation or ""))
+        heads = self._begun(ident, {}, False), self._begun(ident, {}, True)
         self._tags[id(ident)] = ident, heads  # with the ident itself: its id stays its own
         return heads
 
-    def _moved(self, data: Data) -> tuple[tuple[str, str], dict[str, Value]]:
-        """A label or place among the values replaces that of the ident."""
-        values = dict(data.values)
-        label = str(values.pop("label", data.ident.label))
-        place = str(values.pop("geolocation", data.ident.geolocation or ""))
-        return _heads(label, place), values
+    def _moved(self, data: Data, new: bool) -> tuple[str, dict[str, Value]]:
+        """What a line begins with where values are part of that, and the values that are left."""
+        for name in self._layout.taken:
+            if name in data.values:
+                raise RejectedError(f"a value cannot be called {name!r}: a tag is")
+        rest = {name: value for name, value in data.values.items() if name not in self._layout.used}
+        return self._begun(data.ident, data.values, new), rest
+
+    def _begun(self, ident: Ident, values: Mapping[str, Value], new: bool) -> str:
+        layout = self._layout
+        name = layout.measurement.fill(partial(item_text, ident, values))
+        if not name:
+            raise lacking(layout.measurement, ident, values)
+        head = f"{measurement(name)}{_tags(layout.tags, ident, values, new)}"
+        if len(head.encode()) > LONGEST_HEAD:
+            raise RejectedError(f"measurement and tags are too long together: the most are {LONGEST_HEAD} bytes")
+        return f"{head} "
 
     def info(self, ident: Ident, time: int, without: Collection[str] = ()) -> Point:
         """The point of an ident: its items as text and numbers, less those *without*, and the whole of it as JSON.
@@ -140,8 +107,10 @@ class Encoder:
         if ident.fields:
             items |= lists(ident.fields)
         items["ident"] = wire.encode_ident(ident)
-        there = {name: value for name, value in items.items() if name not in without and self._writable(name)}
-        return self._point("info", {"label": ident.label}, there, time)
+        tags = self._layout.beside
+        left = {name: value for name, value in items.items() if name not in without and name not in tags}
+        there = {name: value for name, value in left.items() if self._writable(name)}
+        return self._point(f"info{_tags(tags, ident)}", there, time)
 
     def _writable(self, name: str) -> bool:
         try:
@@ -151,13 +120,14 @@ class Encoder:
 
     def note(self, note: Note) -> Point:
         """The point of a note."""
-        tags = {"label": note.ident.label, "kind": note.kind}
-        return self._point("station", tags, {"text": note.text, **note.values}, note.time)
+        kind = f",kind={word}" if (word := tag(note.kind)) else ""
+        return self._point(
+            f"station{_tags(self._layout.beside, note.ident)}{kind}", {"text": note.text, **note.values}, note.time
+        )
 
-    def _point(self, measurement: str, tags: Mapping[str, str], values: Mapping[str, Value], time: int) -> Point:
-        head = "".join(f",{key}={said}" for key, value in tags.items() if (said := tag(value)))
+    def _point(self, head: str, values: Mapping[str, Value], time: int) -> Point:
         fields = (self._keys[k] + v for k, value in values.items() if (v := field_value(value)) is not None)
-        return f"{measurement}{head} {','.join(fields)}", time
+        return f"{head} {','.join(fields)}", time
 
     def lines(self, telegrams: Iterable[Data]) -> list[str]:
         """Data telegrams as lines, in the coarsest precision that keeps their times."""
@@ -165,27 +135,11 @@ class Encoder:
         return timed(points, STEPS[precision(points)])
 
 
-def plain(text: str) -> str:
-    """The fields of compact JSON that holds only numbers under plain names; empty for any other.
-
-    >>> plain('{"temp":20.5,"rh":50}'), plain('{"state":"up"}')
-    ('temp=20.5,rh=50', '')
-    """
-    if ':"' in text or "\\" in text or " " in text or "=" in text:
-        return ""
-    if '"geolocation"' in text or '"label"' in text or '"time"' in text:
-        return ""
-    count = text.count(":")
-    if text.count('"') != 2 * count or text.count(",") != count - 1 or '"":' in text:
-        return ""
-    return text[1:-1].replace('"', "").replace(":", "=")
-
-
-def _heads(label: str, place: str) -> tuple[str, str]:
-    """What a data line begins with, for new=0 and new=1; empty tags cannot be written."""
-    first = f",label={said}" if (said := tag(label)) else ""
-    first = f",geolocation={said}{first}" if (said := tag(place)) else first
-    return f"data{first},new=0 ", f"data{first},new=1 "
+def _tags(tags: Mapping[str, Template], ident: Ident, values: Mapping[str, Value] = {}, new: bool = False) -> str:
+    """Tags as a line has them; empty ones cannot be written."""
+    say = partial(item_text, ident, values, new=new)
+    texts = ((key, tag(template.fill(say))) for key, template in sorted(tags.items()))
+    return "".join(f",{tag(key)}={text}" for key, text in texts if text)
 
 
 def lists(fields: Sequence[Field]) -> dict[str, str]:

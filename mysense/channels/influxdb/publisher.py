@@ -4,29 +4,21 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import field
-from string import Formatter
 from typing import Literal
 
 from mysense import plugin
 from mysense.channels import _http
 from mysense.channels.influxdb.api import AnswerError, Api, RefusedError, beyond_retention, words
+from mysense.channels.influxdb.layout import Layout, checked, checked_tags, lacking
 from mysense.channels.influxdb.request import POINTS as POINTS
 from mysense.channels.influxdb.request import Request, Requests, halves
 from mysense.channels.influxdb.server import AGENT, Server
 from mysense.errors import ConfigError, RejectedError, UnavailableError
 from mysense.plugin import option
-from mysense.telegram import Ident, Telegram, ident_of
+from mysense.telegram import Data, Ident, Telegram, ident_of
 
 _DATABASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", re.ASCII)
 _CACHED = 4096
-
-
-def template(text: str) -> str:
-    """A database name over project, serial and label; ValueError where it names something else."""
-    names = {name for _, name, _, _ in Formatter().parse(text) if name is not None}
-    if not text or names - {"project", "serial", "label"}:
-        raise ValueError(f"{text!r}: a database name may hold {{project}}, {{serial}} and {{label}}")
-    return text
 
 
 class Publisher(Server, plugin.Publisher):
@@ -35,7 +27,13 @@ class Publisher(Server, plugin.Publisher):
     max_batch = 5000
 
     database: str = option(
-        "{project}_{serial}", "the database or bucket; {project}, {serial} and {label} are filled in", parse=template
+        "{project}_{serial}",
+        "the database or bucket; {project}, {serial}, {label} and any other item or value are filled in",
+        parse=checked,
+    )
+    measurement: str = option("data", "the measurement of data; filled in like the database", parse=checked)
+    tags: str = option(
+        "", "its tags: label, host={label}, … (none: label, geolocation, new and the node's names)", parse=checked_tags
     )
     create: bool = option(True, "make a database that is not there, where the user may")
     retention: float = option(0.0, "how long a database that is made keeps its data; 0: for ever", parse=plugin.seconds)
@@ -44,6 +42,11 @@ class Publisher(Server, plugin.Publisher):
     legacy: bool = option(False, "write lines as the original MySense did: quoted tags, the server's time")
 
     _lanes: dict[int, tuple[Ident, str]] = field(init=False, repr=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._layout = Layout(self.database, self.measurement, self.tags)
+        if self.legacy and (self.tags or self._layout.own):
+            raise ValueError("legacy = yes has a measurement and tags of its own: leave out measurement and tags")
 
     def open(self) -> None:
         self._told: set[str] = set()  # what is told once
@@ -63,7 +66,12 @@ class Publisher(Server, plugin.Publisher):
         if self._api is None:
             self._api = api = self.api(self._server)
             self._requests = Requests(
-                self.state, api.writing, precision=self.precision, legacy=self.legacy, compress=self.gzip
+                self.state,
+                api.writing,
+                layout=self._layout,
+                precision=self.precision,
+                legacy=self.legacy,
+                compress=self.gzip,
             )
         if self._refused:  # somebody may have mended the file with the password or the token
             self._refused = False
@@ -73,12 +81,14 @@ class Publisher(Server, plugin.Publisher):
         return self._api
 
     def lane(self, telegram: Telegram) -> str:
-        """The database of a telegram."""
+        """The database of a telegram; empty where the template cannot be filled."""
         ident = ident_of(telegram)
         known = self._lanes.get(id(ident))
         if known and known[0] is ident:
             return known[1]
-        name = self.database.format(project=ident.project, serial=ident.serial, label=ident.label)
+        name = self._layout.database_of(telegram)
+        if self._layout.varies:
+            return name
         if len(self._lanes) >= _CACHED:
             self._lanes.clear()
         self._lanes[id(ident)] = ident, name
@@ -105,13 +115,18 @@ class Publisher(Server, plugin.Publisher):
     def _by_database(self, batch: Sequence[Telegram], failures: dict[str, Exception]) -> Iterator[Request]:
         """The requests for a batch, database by database."""
         groups: dict[str, list[Telegram]] = {}
-        last, group = None, []
+        last, group, varies = None, [], self._layout.varies
         for telegram in batch:
-            if (ident := ident_of(telegram)) is not last:
+            if (ident := ident_of(telegram)) is not last or varies:
                 last, group = ident, groups.setdefault(self.lane(telegram), [])
             group.append(telegram)
         self._prepare(groups)
         for database, telegrams in groups.items():
+            if not database:  # an ident or a note without the values that would say it is not missed
+                if found := next((each for each in telegrams if isinstance(each, Data) or not varies), None):
+                    values = found.values if varies and isinstance(found, Data) else {}
+                    failures[database] = lacking(self._layout.database, ident_of(found), values)
+                continue
             if not _DATABASE.fullmatch(database):
                 failures[database] = RejectedError(f"{database!r} cannot be the name of a database")
                 continue
@@ -162,8 +177,9 @@ class Publisher(Server, plugin.Publisher):
             failures[database] = error
             self._requests.failed(request)
         else:
-            if beyond_retention(answer):
-                self._tell_once(f"{database} passes over what is older than it keeps: {words(answer.text)}")
+            if passed_over := beyond_retention(answer):
+                self.skipped += passed_over
+                self._tell_once(f"{database} passes over points beyond its retention; 'mysense status' counts them")
             self._requests.delivered(request)
 
     def _deliver(self, requests: Iterator[Request], failures: dict[str, Exception]) -> None:

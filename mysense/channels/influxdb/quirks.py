@@ -8,7 +8,8 @@ Zeros, which the original left out, are kept.
 from collections.abc import Collection, Mapping
 from math import isfinite
 
-from mysense.channels.influxdb.line import lists, tag
+from mysense.channels.influxdb.escape import tag
+from mysense.channels.influxdb.line import lists
 from mysense.telegram import SECOND, Data, Ident, Value
 
 _HIDDEN = ("version", "intern_ip")

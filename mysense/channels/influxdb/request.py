@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from mysense.channels.influxdb import line, quirks
 from mysense.channels.influxdb.announced import Announced
+from mysense.channels.influxdb.layout import Layout
 from mysense.state import State
 from mysense.telegram import Data, Ident, Note, Telegram
 
@@ -37,12 +38,14 @@ class Requests:
         state: State,
         writing: Callable[[str, str], str],
         *,
+        layout: Layout | None = None,
         precision: str = "auto",
         legacy: bool = False,
         compress: bool = False,
     ) -> None:
         self._writing = writing
-        self._encoder = line.Encoder()
+        self._own = layout is not None and layout.own
+        self._encoder = line.Encoder(layout)
         self._announced = Announced(state)
         self._precision, self._legacy, self._compress = precision, legacy, compress
         self._left_out: dict[str, set[str]] = {}
@@ -102,6 +105,9 @@ class Requests:
         return "\n".join(line.timed(points, line.STEPS[precision])), precision
 
     def _points(self, database: str, telegrams: Iterable[Telegram]) -> list[line.Point]:
+        if self._own:  # a measurement of somebody's own, with nothing beside it
+            own = [self._encoder.data(telegram) for telegram in telegrams if isinstance(telegram, Data)]
+            return [point for point in own if point]
         points: list[line.Point | None] = []
         encode, info, met = self._encoder.data, self._encoder.info, self._announced.data
         less = self._left_out.get(database, ())

@@ -75,7 +75,7 @@ class V1(Api):
     def rows(self, question: Question) -> Table:
         if self._ahead == question:
             self._ahead = None
-            text = self.answered(self.server.receive(LARGEST))
+            text = self.accepted(self.server.receive(LARGEST))
         else:
             text = self.ask("GET", _asked(_selection(question), question.database))
         for columns, rows in self._told(text):

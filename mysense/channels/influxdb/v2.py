@@ -53,13 +53,13 @@ class V2(Api):
         answer = self.request("POST", "/api/v2/buckets", json.dumps(said).encode(), kind)
         there = answer.status == 422 and "already exists" in words(answer.text)
         if not there:
-            self.answered(answer)
+            self.accepted(answer)
         return not there
 
     def organisation(self) -> str:
         """The id of our organisation; RefusedError where this token is not shown it."""
         answer = self.request("GET", f"/api/v2/orgs?{urlencode({'org': self.access.org})}")
-        found = [] if answer.status == 404 else self._list(self.answered(answer), "orgs")
+        found = [] if answer.status == 404 else self._list(self.accepted(answer), "orgs")
         if not found:
             raise RefusedError(f"there is no organisation {self.access.org!r}, or this token may not see it")
         return str(found[0]["id"])

@@ -52,7 +52,7 @@ class V3(Api):
         said, kind = json.dumps({"db": database} | kept).encode(), {"Content-Type": "application/json"}
         answer = self.request("POST", "/api/v3/configure/database", said, kind)
         if answer.status != 409:  # which says that it is there
-            self.answered(answer)
+            self.accepted(answer)
         return answer.status != 409
 
     def databases(self) -> list[str]:
