@@ -99,6 +99,19 @@ class TestInfluxDB3(TestInfluxDB2):
         self.options = influxdb3.options
 
 
+class TestInfluxDB3Subscriber(SubscriberContract):
+    @pytest.fixture(autouse=True)
+    def _server(self, influxdb3):
+        self.options = {"hostname": "127.0.0.1", **influxdb3.options}
+
+    def make(self):
+        return influxdb.Subscriber(start="oldest", interval=0.05, update=0.2, **self.options)
+
+    def send(self, telegrams):
+        with influxdb.Publisher(**self.options) as far:
+            assert not far.publish(telegrams)
+
+
 class TestCalibrate(ProcessorContract):
     def make(self):
         return Calibrate(factors=factors("temp: -2.2 1; rh: 0.3 1 1e-3"))

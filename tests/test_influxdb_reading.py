@@ -1,14 +1,17 @@
 """What was written to InfluxDB 2 and 3 is listed and read again: the ways of each version, and stand-ins for it."""
 
+from dataclasses import replace
 from time import time
 
 import pytest
 
+from mysense import examples
 from mysense.channels import influxdb
 from mysense.channels.influxdb import moments
 from mysense.channels.influxdb.api import Question
 from mysense.errors import UnavailableError
-from mysense.telegram import SECOND, Data, Ident
+from mysense.telegram import SECOND, Data, Field, Ident, Location
+from mysense.testing import normal
 from tests.standins.server import Answered
 
 T0 = 1_700_000_000
@@ -151,3 +154,28 @@ def test_a_text_longer_than_a_page_of_csv_is_read(influxdb2, ident, ways):
     table = ways(influxdb2).rows(Question(ident.node, "data", 0, 9))
 
     assert table.rows[0][table.columns.index("say")] == "x" * 300_000
+
+
+def test_what_was_published_comes_back_as_it_was(server):
+    sent = [t.public() if isinstance(t, Ident) else replace(t, ident=t.ident.public()) for t in examples.telegrams()]
+    ident = Ident("Fleet", "n1", "shed", Location(51.5, 6.1), (Field("temp", "C"), Field("say")), {"floor": 2})
+    sent += [Data(ident, T0 * SECOND + n, {"temp": n / 3, "say": text, "ok": True}) for n, text in enumerate(STRANGE)]
+    with publisher(server) as far:
+        assert far.publish(sent) == {}
+    with influxdb.Subscriber(hostname="127.0.0.1", start="oldest", interval=0.01, **server.options) as far:
+        got = [telegram for _ in range(3) for telegram in far.receive()]
+
+    def data_of(telegrams):
+        return sorted((t for t in normal(telegrams) if isinstance(t, Data)), key=lambda t: (t.ident.node, t.time))
+
+    assert data_of(got) == data_of(sent)
+    assert {t.digest for t in normal(got) if isinstance(t, Ident)} == {t.ident.digest for t in data_of(sent)}
+
+
+def test_a_text_that_is_empty_comes_back_from_influxdb_3_and_is_missing_from_influxdb_2(server, ident, ways):
+    with publisher(server) as far:
+        assert far.publish([data(0, ident, temp=1.0, say="")]) == {}
+    table = ways(server).rows(Question(ident.node, "data", 0, 9))
+
+    [row] = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    assert row.get("say") == {"2": None, "3": ""}[ways(server).version]

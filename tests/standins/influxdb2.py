@@ -214,10 +214,14 @@ class InfluxDB2(Server):
         if conflicts:
             line, field, got, there = conflicts[0]
             why = f'field type conflict: input field "{field}" on measurement "{line.measurement}" is type {got}'
-            return error(422, "unprocessable entity", f"{head} {why}, already exists as type {there} dropped=1")
+            return error(
+                422, "unprocessable entity", f"{head} {why}, already exists as type {there} dropped={len(conflicts)}"
+            )
         if old:
             why = f"dropped {len(old)} points outside retention policy of duration {retention // 3600}h0m0s"
-            return error(422, "unprocessable entity", f"{head} {why} - oldest point {old[0].measurement} dropped=1")
+            return error(
+                422, "unprocessable entity", f"{head} {why} - oldest point {old[0].measurement} dropped={len(old)}"
+            )
         return Answered(204)
 
     def _query(self, asked, token):

@@ -8,7 +8,7 @@ from typing import Literal
 
 from mysense import plugin
 from mysense.channels import _http
-from mysense.channels.influxdb.api import Api, RefusedError, beyond_retention, words
+from mysense.channels.influxdb.api import AnswerError, Api, RefusedError, beyond_retention, words
 from mysense.channels.influxdb.delivery import Delivery
 from mysense.channels.influxdb.layout import Layout, checked, checked_tags, lacking
 from mysense.channels.influxdb.pool import Pool
@@ -143,7 +143,7 @@ class Publisher(Server, plugin.Publisher):
             return
         for database in databases:
             if database not in self._prepared and _DATABASE.fullmatch(database):
-                with suppress(RefusedError):  # then the write says why not, or makes it
+                with suppress(AnswerError):  # then the write says why not, or makes it
                     if api.create(database, self.retention):
                         self._requests.new_database(database)
                 self._prepared.add(database)

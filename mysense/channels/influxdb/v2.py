@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from mysense.channels._http import Answer
 from mysense.channels.influxdb import annotated
-from mysense.channels.influxdb.api import Api, Question, RefusedError, Table, shard, words
+from mysense.channels.influxdb.api import AnswerError, Api, Question, RefusedError, Table, shard, words
 from mysense.errors import UnavailableError
 
 _PAGE = 100  # the most buckets that the server lists at once
@@ -107,6 +107,8 @@ class V2(Api):
             f' |> group() |> sort(columns: ["_time"], desc: {"true" if newest else "false"}) |> limit(n: {limit})'
             f" |> drop(columns: {listed(_NO_COLUMNS)})"
         )
+        if not all("_time" in record for record in records):
+            raise self._no_result()
         others = dict.fromkeys(name for record in records for name in record if name != "_time")
         return Table(("time", *others), [[record.get(name) for name in ("_time", *others)] for record in records])
 
@@ -117,9 +119,12 @@ class V2(Api):
         try:
             return list(annotated.records(text))
         except UnavailableError as error:
-            raise UnavailableError(f"{self.access.place}: {error}") from None
+            raise AnswerError(f"{self.access.place}: {error}") from None
         except (ValueError, csv.Error):
-            raise UnavailableError(f"{self.access.place} answers what is no result of a query") from None
+            raise self._no_result() from None
+
+    def _no_result(self) -> UnavailableError:
+        return UnavailableError(f"{self.access.place} answers what is no result of a query")
 
     def _list(self, text: str, name: str) -> list[dict[str, Any]]:
         try:

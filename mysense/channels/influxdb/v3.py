@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from mysense.channels._http import Answer
-from mysense.channels.influxdb.api import Api, Question, RefusedError, Table, words
+from mysense.channels.influxdb.api import AnswerError, Api, Question, Table, words
 from mysense.channels.influxdb.moments import nanoseconds, text
 from mysense.errors import UnavailableError
 
@@ -51,8 +51,6 @@ class V3(Api):
         kept = {"retention_period": f"{ceil(retention / 3600)}h"} if retention else {}  # it knows no shorter unit
         said, kind = json.dumps({"db": database} | kept).encode(), {"Content-Type": "application/json"}
         answer = self.request("POST", "/api/v3/configure/database", said, kind)
-        if answer.status in (400, 422):
-            raise RefusedError(words(answer.text))
         if answer.status != 409:  # which says that it is there
             self.accepted(answer)
         return answer.status != 409
@@ -95,7 +93,7 @@ class V3(Api):
         """The rows of a query; of what was never written there are none."""
         try:
             return self._rows(self.ask("POST", "/api/v3/query_sql", {"db": database, "q": query, "format": "json"}))
-        except UnavailableError as error:
+        except AnswerError as error:
             if _NOT_YET.search(str(error)):
                 return []
             raise
