@@ -17,6 +17,7 @@ LONGEST = 4000
 _SIGNS = ",= "
 _CONTROL = re.compile(r"[\x00-\x1f]")
 _LOOSE = re.compile(r"\\+(?=[,= ]|\Z)")
+_QUOTED = re.compile(r'\\+(?=[,= "]|\Z)')
 _HUGE = re.compile(r"\d{309}")
 _SYSTEM = ("_fieldKeys", "_measurements", "_series", "_tagKeys", "_tags")
 
@@ -39,9 +40,14 @@ def tag(text: str) -> str:
     return text
 
 
+def shorn(name: str) -> str:
+    """The name of a measurement or a value without backslashes that would escape; here also one before a quote."""
+    return _QUOTED.sub("", name) if "\\" in name else name
+
+
 def measurement(text: str) -> str:
     """*text* as a measurement; RejectedError where the server would take it for a comment, or never show it."""
-    name = tag(text).replace("\\=", "=")
+    name = tag(shorn(text)).replace("\\=", "=")
     if not name or name.startswith("#") or text in _SYSTEM:
         raise RejectedError(f"a measurement cannot be called {text!r} in InfluxDB")
     return name
@@ -77,9 +83,9 @@ class Keys(dict[str, str]):
     """Whether one was met that is written without a backslash, and so may be another's."""
 
     def __missing__(self, name: str) -> str:
-        key = tag(name)
-        if name != key and _LOOSE.search(name):
+        if (short := shorn(name)) != name:
             self.shortened = True
+        key = tag(short)
         if not key or key in RESERVED:
             raise RejectedError(f"a value cannot be called {name!r} in InfluxDB")
         if len(self) > 10_000:  # names of strangers must not fill the memory

@@ -46,19 +46,27 @@ class Encoder:
                 break
         else:
             head = self._head(data.ident)[new]
-        if self._keys.shortened and len({self._keys[name] for name in values}) < len(values):
-            raise RejectedError("two values would have the same name in InfluxDB, where it ends with no backslash")
         keys, other = self._keys, self._other
         # Most values are finite floats; for infinities and NaN the difference is NaN.
         parts = [
             keys[name] + repr(value) if value.__class__ is float and value - value == 0.0 else other(name, value)
             for name, value in values.items()
         ]
+        if keys.shortened:
+            self._apart(values)
         try:
             return (head + ",".join(parts), data.time) if parts else None  # type: ignore[arg-type]
         except TypeError:  # some could not be written
             there = [part for part in parts if part]
             return (head + ",".join(there), data.time) if there else None
+
+    def _apart(self, values: Mapping[str, Value]) -> None:
+        """No two names may be one without their backslashes: the server would keep one value of the two."""
+        names = [self._keys[name] for name, value in values.items() if field_value(value) is not None]
+        if len(set(names)) < len(names):
+            raise RejectedError(
+                "two values would have one name: InfluxDB takes no backslash at the end or before a sign"
+            )
 
     def _other(self, name: str, value: Value) -> str | None:
         said = field_value(value)
