@@ -71,6 +71,13 @@ class TestInfluxDB(PublisherContract):
         return InfluxDB(hostname="127.0.0.1", port=self.port)
 
 
+class TestInfluxDBInTheLayoutOfOthers(TestInfluxDB):
+    def make(self):
+        return InfluxDB(
+            hostname="127.0.0.1", port=self.port, database="{project}", measurement="m", tags="host={label}, node"
+        )
+
+
 class TestCalibrate(ProcessorContract):
     def make(self):
         return Calibrate(factors=factors("temp: -2.2 1; rh: 0.3 1 1e-3"))

@@ -95,7 +95,7 @@ def test_a_name_that_cannot_be_written_is_refused(name, kind):
 
 
 def test_an_item_of_an_ident_that_cannot_be_written_is_still_in_the_whole():
-    ident = Ident("a", "b", meta={"time": "late", "two\nlines": "x", "hw": 3, "none": ""})
+    ident = Ident("a", "b", meta={"time": "late", "two\nlines": "x", "hw": 3, "none": "", "huge": 10**400})
     fields = parse_line(line.timed([Encoder().info(ident, T0)], SECOND)[0])["fields"]
 
     assert set(fields) == {"project", "serial", "hw", "none", "ident"}
@@ -406,6 +406,13 @@ def test_legacy_lines_are_those_of_the_original():
     assert 'extern_ip="192.0.2.17"' in said
     assert "intern_ip" not in said
     assert "rh=0.0" in quirks.data_line(Data(ident, third.time, {"rh": 0.0}), new=False)  # zero is a value
+
+
+@pytest.mark.parametrize("values", [{"time": 1.0}, {"x": 10**400}, {"a\nb": 1.0}])
+def test_legacy_lines_lose_nothing_unseen_either(values):
+    with pytest.raises(RejectedError):
+        quirks.data_line(Data(IDENT, T0, {"temp": 1.0, **values}), new=False)
+    assert "time=" not in quirks.info_line(Ident("a", "b", meta={"time": "late", "x": 1}))
 
 
 def test_names_of_printable_ascii_need_no_exception():

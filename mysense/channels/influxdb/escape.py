@@ -53,6 +53,21 @@ def measurement(text: str) -> str:
     return name
 
 
+def key(name: str) -> str:
+    """The name of a value as a field has it; RejectedError where InfluxDB would drop it, perhaps without a word."""
+    said = tag(shorn(name))
+    if not said or said in RESERVED:
+        raise RejectedError(f"a value cannot be called {name!r} in InfluxDB")
+    return said
+
+
+def whole(value: int) -> str:
+    """A whole number; RejectedError where no float holds it."""
+    if not -LARGEST < value < LARGEST:
+        raise RejectedError("a whole number of more than 308 digits is more than InfluxDB can hold")
+    return int.__repr__(value)
+
+
 def text(value: str) -> str:
     """*value* as a text field."""
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
@@ -67,9 +82,7 @@ def field_value(value: Value | None) -> str | None:
         case bool():
             return "true" if value else "false"
         case int():
-            if not -LARGEST < value < LARGEST:
-                raise RejectedError("a whole number of more than 308 digits is more than InfluxDB can hold")
-            return int.__repr__(value)
+            return whole(value)
         case float():
             return float.__repr__(value) if isfinite(value) else None
         case _:
@@ -83,15 +96,12 @@ class Keys(dict[str, str]):
     """Whether one was met that is written without a backslash, and so may be another's."""
 
     def __missing__(self, name: str) -> str:
-        if (short := shorn(name)) != name:
-            self.shortened = True
-        key = tag(short)
-        if not key or key in RESERVED:
-            raise RejectedError(f"a value cannot be called {name!r} in InfluxDB")
+        said = f"{key(name)}="
+        self.shortened = self.shortened or shorn(name) != name
         if len(self) > 10_000:  # names of strangers must not fill the memory
             self.clear()
-        self[name] = f"{key}="
-        return self[name]
+        self[name] = said
+        return said
 
 
 def plain(text: str, special: Iterable[str] = ()) -> str:

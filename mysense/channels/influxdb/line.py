@@ -104,7 +104,7 @@ class Encoder:
     def info(self, ident: Ident, time: int, without: Collection[str] = ()) -> Point:
         """The point of an ident: its items as text and numbers, less those *without*, and the whole of it as JSON.
 
-        An item whose name cannot be written is only in the whole.
+        An item whose name or value cannot be written is only in the whole.
         """
         items: dict[str, Value] = {"project": ident.project, "serial": ident.serial}
         if ident.geolocation:
@@ -117,12 +117,12 @@ class Encoder:
         items["ident"] = wire.encode_ident(ident)
         tags = self._layout.beside
         left = {name: value for name, value in items.items() if name not in without and name not in tags}
-        there = {name: value for name, value in left.items() if self._writable(name)}
+        there = {name: value for name, value in left.items() if self._writable(name, value)}
         return self._point(f"info{_tags(tags, ident)}", there, time)
 
-    def _writable(self, name: str) -> bool:
+    def _writable(self, name: str, value: Value) -> bool:
         try:
-            return bool(self._keys[name])
+            return bool(self._keys[name] and field_value(value))
         except RejectedError:
             return False
 
