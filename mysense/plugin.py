@@ -136,8 +136,8 @@ class Subscriber(Plugin):
     """Where to go on upstream after a restart, where one text says it."""
     state: State = field(init=False, repr=False, default_factory=State)
     """The same by key, where there are many places to go on from; only what changed is written."""
-    interval: float = field(init=False, default=0.0)
-    """Seconds to wait after a ``receive`` that gave nothing: for a source that has to be asked."""
+    pause: float = field(init=False, default=0.0)
+    """Seconds after which it makes sense to receive again; set it where a source has to be asked."""
 
     @abstractmethod
     def receive(self) -> Sequence[Telegram]:

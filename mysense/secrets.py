@@ -10,8 +10,8 @@ from typing import Any
 from mysense.errors import ConfigError
 
 _PLACE = re.compile(r"\$\{(\w+)\}")
-_OLD = {"publisher": "pub", "subscriber": "sub"}
-_NETWORK = {"HOST": "hostname", "USER": "user", "PASS": "password"}
+_ENDS = {"publisher": "pub", "subscriber": "sub", "administrator": "admin"}
+_NETWORK = {"HOST": "hostname", "USER": "user", "PASS": "password", "TOKEN": "token"}
 
 
 def fill(text: str, env: Mapping[str, str]) -> str:
@@ -20,14 +20,14 @@ def fill(text: str, env: Mapping[str, str]) -> str:
 
 
 def network(kind: str, name: str, known: set[str], env: Mapping[str, str]) -> dict[str, str]:
-    """The variables of the environment that hold host, user and password, by option.
+    """The variables of the environment that hold host, user, password and token, by option.
 
     Their names are the original's: INFLUXPUBHOST, INFLUXPUBUSER and INFLUXPUBPASS for
-    [publisher:influxdb].
+    [publisher:influxdb]; those of an administrator, who has no section, begin with INFLUXADMIN.
     """
-    if kind not in _OLD:
+    if kind not in _ENDS:
         return {}
-    prefix = f"{name.removesuffix('db')}{_OLD[kind]}".upper()
+    prefix = f"{name.removesuffix('db')}{_ENDS[kind]}".upper()
     return {option: prefix + word for word, option in _NETWORK.items() if env.get(prefix + word) and option in known}
 
 

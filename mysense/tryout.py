@@ -25,7 +25,7 @@ VERBS = {"publisher": "publish", "subscriber": "subscribe", "sensor": "read"}
 def command(kind: str, name: str) -> click.Command:
     """The command that tries plugin *name*, its flags made of the class's options."""
     plugin = registry.find(kind, name)
-    params: list[click.Parameter] = [_flag(o) for o in options.declared(plugin).values() if not o.secret]
+    params: list[click.Parameter] = [flag(o) for o in options.declared(plugin).values() if not o.secret]
     params.append(click.Option(["-c", "--config"], type=Path, help="Take the options from this MySense.conf first."))
     run: Any
     if kind == "publisher":
@@ -57,7 +57,8 @@ def command(kind: str, name: str) -> click.Command:
     return click.Command(VERBS[kind], params=params, callback=callback, help=_help(plugin))
 
 
-def _flag(o: options.Option) -> click.Option:
+def flag(o: options.Option) -> click.Option:
+    """The flag of an option: of its name, with its help and its default."""
     text = o.help + (f" [{o.shown}]" if o.shown else "")
     return click.Option([f"--{o.name}", o.name], help=text, metavar="|".join(o.choices) or "TEXT")
 
@@ -115,7 +116,7 @@ def _read(name: str, sensor: Sensor, count: int | None) -> None:
         return [Data(ident, clock.now(), values)] if values else []
 
     with sensor:
-        _follow(read, count, sensor.interval)
+        _follow(read, count, lambda: sensor.interval)
 
 
 def _subscribe(name: str, subscriber: Subscriber, count: int | None) -> None:
@@ -125,22 +126,20 @@ def _subscribe(name: str, subscriber: Subscriber, count: int | None) -> None:
         return telegrams
 
     with subscriber:
-        _follow(receive, count, subscriber.interval, always=False)
+        _follow(receive, count, lambda: subscriber.pause)
 
 
-def _follow(receive: Callable[[], Sequence[Telegram]], count: int | None, pause: float, always: bool = True) -> None:
-    """Show telegrams as they come, until there were enough or ctrl-C; pause after each round or the empty ones."""
+def _follow(receive: Callable[[], Sequence[Telegram]], count: int | None, pause: Callable[[], float]) -> None:
+    """Show telegrams as they come, until there were enough or ctrl-C."""
     never, seen = threading.Event(), 0
     try:
         while True:
-            telegrams = receive()
-            for telegram in telegrams:
+            for telegram in receive():
                 click.echo(wire.encode(telegram))
                 seen += 1
                 if seen == count:
                     return
-            if always or not telegrams:
-                never.wait(pause)
+            never.wait(pause())
     except KeyboardInterrupt:
         pass
 

@@ -188,22 +188,26 @@ class SubscribeWorker(Worker):
         self.plugin.state = State({k.removeprefix(_OWN): v for k, v in kept.items() if k.startswith(_OWN)})
 
     def step(self) -> None:
-        telegrams = self.plugin.receive()
-        changes: dict[str, str | None] = {_OWN + k: v for k, v in self.plugin.state.take_changes().items()}
-        if telegrams or changes or self.plugin.position != self._position:
-            try:
-                self._keep(telegrams, changes)
-            except BaseException:
-                self._begin()
-                raise
-            self._position = self.plugin.position
-            self.plugin.confirm()
+        try:
+            telegrams = self._take()
+        except BaseException:  # what did not get into the journal was not received
+            self._begin()
+            raise
         if telegrams:
             self.well(len(telegrams))
         else:
             self.become("running")
-            if self.plugin.interval:
-                self.clock.wait(self.stop, self.plugin.interval)
+        if self.plugin.pause:
+            self.clock.wait(self.stop, self.plugin.pause)
+
+    def _take(self) -> Sequence[Telegram]:
+        telegrams = self.plugin.receive()
+        changes: dict[str, str | None] = {_OWN + k: v for k, v in self.plugin.state.take_changes().items()}
+        if telegrams or changes or self.plugin.position != self._position:
+            self._keep(telegrams, changes)
+            self._position = self.plugin.position
+            self.plugin.confirm()
+        return telegrams
 
     def _keep(self, telegrams: Sequence[Telegram], changes: dict[str, str | None]) -> None:
         """Into the journal: all of it, or, when this raises, nothing."""

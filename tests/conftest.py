@@ -7,6 +7,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.servers import Influxd, VictoriaMetrics
+from tests.standins.influxdb2 import InfluxDB2
+from tests.standins.influxdb3 import InfluxDB3
 
 # On a fresh machine hypothesis makes its tables of characters first: that is no fault of a test.
 settings.register_profile("mysense", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -34,6 +36,20 @@ def influxd_auth(tmp_path_factory):
 def victoria(tmp_path_factory):
     """A real victoria-metrics, shared; use databases of your own."""
     with VictoriaMetrics(tmp_path_factory.mktemp("victoria")) as server:
+        yield server
+
+
+@pytest.fixture
+def influxdb2():
+    """A stand-in for InfluxDB 2, empty."""
+    with InfluxDB2() as server:
+        yield server
+
+
+@pytest.fixture
+def influxdb3():
+    """A stand-in for InfluxDB 3, empty."""
+    with InfluxDB3() as server:
         yield server
 
 

@@ -48,7 +48,7 @@ class Kit:
         with self.log.open("ab") as log:
             command = [sys.executable, "-m", "mysense", "run", "-c", str(self.conf), *args]
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
-        until(lambda: self.status()["pid"] == self.process.pid or self.process.poll() is not None)
+        until(lambda: self.process.pid in self.status()["pids"] or self.process.poll() is not None)
         assert self.process.poll() is None, self.log.read_text()
 
     def stop(self) -> float:

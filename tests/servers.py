@@ -89,6 +89,22 @@ class Process:
                 self._process.wait(10)
             self._process = None
 
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        assert self._process
+        return self._process.pid
+
+    @property
+    def version(self) -> str:
+        """Its version, as it says itself."""
+        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            client.request("GET", "/ping")
+            return client.getresponse().headers["X-Influxdb-Version"]
+        finally:
+            client.close()
+
     @contextmanager
     def hung(self) -> Iterator[None]:
         """For a while it takes connections and answers nothing."""
@@ -148,7 +164,7 @@ class Influxd(Process):
         except OSError:
             return False
 
-    def _get(self, path: str, said: dict[str, str], method: str = "GET") -> tuple[int, str]:
+    def _get(self, path: str, said: dict[str, str], method: str = "GET", body: str = "") -> tuple[int, str]:
         client: http.client.HTTPConnection
         if self._https:
             context = ssl.create_default_context(cafile=str(self.ca))
@@ -157,7 +173,7 @@ class Influxd(Process):
             client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         headers = {"Authorization": "Basic " + b64encode(b"root:acacadabra").decode()} if self.auth else {}
         try:
-            client.request(method, f"{path}?{urlencode(said)}", headers=headers)
+            client.request(method, f"{path}?{urlencode(said)}", body.encode(), headers)
             answer = client.getresponse()
             return answer.status, answer.read().decode()
         finally:
@@ -180,6 +196,11 @@ class Influxd(Process):
             for series in self.query(query, database)
             for row in series.get("values", [])
         ]
+
+    def write(self, database: str, *lines: str) -> None:
+        """Write lines as they are; errors are raised."""
+        status, text = self._get("/write", {"db": database}, "POST", "\n".join(lines))
+        assert status == 204, text
 
     def databases(self) -> list[str]:
         """The databases there are."""

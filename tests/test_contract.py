@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 from mysense import registry
+from mysense.channels import influxdb
 from mysense.channels.console import Publisher as Console
 from mysense.channels.csv import Publisher as Csv
-from mysense.channels.influxdb import Publisher as InfluxDB
 from mysense.processors.calibrate import Processor as Calibrate
 from mysense.processors.calibrate import factors
 from mysense.sensors.dylos import Sensor as Dylos
 from mysense.sensors.replay import Sensor as Replay
 from mysense.sensors.simulated import Sensor as Simulated
-from mysense.testing import ProcessorContract, PublisherContract, SensorContract
+from mysense.testing import ProcessorContract, PublisherContract, SensorContract, SubscriberContract
 from tests.kit import Line
 
 CAPTURED = Path(__file__).parent.parent / "testdata" / "dylos-input.txt"
@@ -68,7 +68,35 @@ class TestInfluxDB(PublisherContract):
         self.port = influxd.port
 
     def make(self):
-        return InfluxDB(hostname="127.0.0.1", port=self.port)
+        return influxdb.Publisher(hostname="127.0.0.1", port=self.port)
+
+
+class TestInfluxDBSubscriber(SubscriberContract):
+    @pytest.fixture(autouse=True)
+    def _server(self, own_influxd):
+        self.port = own_influxd.port
+
+    def make(self):
+        return influxdb.Subscriber(hostname="127.0.0.1", port=self.port, start="oldest", interval=0.05, update=0.2)
+
+    def send(self, telegrams):
+        with influxdb.Publisher(hostname="127.0.0.1", port=self.port) as far:
+            assert not far.publish(telegrams)
+
+
+class TestInfluxDB2(PublisherContract):
+    @pytest.fixture(autouse=True)
+    def _server(self, influxdb2):
+        self.options = influxdb2.options
+
+    def make(self):
+        return influxdb.Publisher(hostname="127.0.0.1", **self.options)
+
+
+class TestInfluxDB3(TestInfluxDB2):
+    @pytest.fixture(autouse=True)
+    def _server(self, influxdb3):
+        self.options = influxdb3.options
 
 
 class TestInfluxDBInTheLayoutOfOthers(TestInfluxDB):
@@ -101,11 +129,11 @@ def played():
 
 
 def test_no_plugin_is_left_out():
-    tried = {cls.kind: set() for cls in (SensorContract, PublisherContract, ProcessorContract)}
+    tried = {cls.kind: set() for cls in (SensorContract, SubscriberContract, PublisherContract, ProcessorContract)}
     for suite in list(globals().values()):
         if isinstance(suite, type) and getattr(suite, "kind", "") in tried:
             tried[suite.kind].add(suite.__name__)
 
     for kind, suites in tried.items():
-        names = {name.lower().removeprefix("test") for name in suites}
+        names = {name.lower().removeprefix("test").removesuffix("subscriber") for name in suites}
         assert set(registry.names(kind)) <= names

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mysense.errors import UnavailableError
+
+if TYPE_CHECKING:
+    import socket
 
 LONGEST = 65536
 """Bytes of an answer that are read unless more are asked for; no answer to a write is longer."""
@@ -35,7 +38,6 @@ class Connection:
         self, host: str, port: int, *, tls: ssl.SSLContext | None = None, timeout: float = 10.0, prefix: str = ""
     ) -> None:
         self._host, self._port, self._tls, self._timeout, self._prefix = host, port, tls, timeout, prefix
-        self._most = LONGEST
         self._client: http.client.HTTPConnection | None = None
         self._used = False
         self._last: tuple[str, str, bytes | None, Mapping[str, str]] | None = None
@@ -49,15 +51,15 @@ class Connection:
         except (http.client.HTTPException, OSError) as error:
             self._broken(error)
 
-    def receive(self) -> Answer:
-        """The answer to the request sent last."""
+    def receive(self, most: int = LONGEST) -> Answer:
+        """The answer to the request sent last, *most* bytes of it."""
         if self._early:
             return self._early
         try:
-            return self._receive()
+            return self._receive(most)
         except (http.client.HTTPException, OSError) as error:
             self._again(error)
-        return self.receive()
+        return self.receive(most)
 
     def request(
         self,
@@ -68,12 +70,19 @@ class Connection:
         most: int = LONGEST,
     ) -> Answer:
         """Send a request and wait for its answer, *most* bytes of it."""
-        self._most = most
-        try:
-            self.send(method, path, body, headers)
-            return self.receive()
-        finally:
-            self._most = LONGEST
+        self.send(method, path, body, headers)
+        return self.receive(most)
+
+    @property
+    def socket(self) -> "socket.socket | None":
+        """What to wait for until the answer comes; None when it is here already."""
+        return self._client.sock if self._client and not self._early else None
+
+    def silence(self, seconds: float | None = None) -> UnavailableError:
+        """The sentence for a server that does not answer, in the time-out or in so many seconds."""
+        return UnavailableError(
+            f"{self._place}: no answer within {self._timeout if seconds is None else seconds:.2g} s"
+        )
 
     def close(self) -> None:
         """Close the connection; the next request opens another one."""
@@ -97,12 +106,12 @@ class Connection:
         method, path, body, headers = self._last
         self._client.request(method, path, body, dict(headers))
 
-    def _receive(self) -> Answer:
+    def _receive(self, most: int = LONGEST) -> Answer:
         assert self._client
         response = self._client.getresponse()
-        body = response.read(self._most)
+        body = response.read(most)
         if not response.isclosed():
-            if len(body) < self._most:
+            if len(body) < most:
                 raise http.client.IncompleteRead(body, response.length)
             self.close()  # there is more, perhaps without end
         self._used = True
@@ -128,7 +137,7 @@ class Connection:
         self._used = False
         if not idle:
             if isinstance(error, TimeoutError):
-                raise UnavailableError(f"{self._place}: no answer within {self._timeout:g} s") from error
+                raise self.silence() from error
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise UnavailableError(f"{self._place}: {reason}") from error
         try:

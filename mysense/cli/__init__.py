@@ -26,6 +26,7 @@ COMMANDS = {
     "read": "tryouts",
     "tap": "journal",
     "journal": "journal",
+    "influxdb": "influxdb",
 }
 """The commands, in the order of the help, and the files they are in."""
 

@@ -102,11 +102,11 @@ def status(ctx: click.Context, as_json: bool) -> None:
     path = chosen.journal.file()
     found = running(path)
     if found:
-        answer = found[0]
+        answer = found[0] | {"pids": [each["pid"] for each in found]}
         for other in found[1:]:
             answer["workers"] += other["workers"]
     else:
-        answer = {"pid": None, "config": str(chosen.path or ""), "journal": _numbers(path), "workers": []}
+        answer = {"pid": None, "pids": [], "config": str(chosen.path or ""), "journal": _numbers(path), "workers": []}
     if as_json:
         from mysense.cli.common import show_json
 
@@ -131,7 +131,9 @@ def _show(answer: dict[str, Any]) -> None:
     now = time.time_ns()
     if answer["pid"]:
         up = duration((now - answer["since"]) / SECOND)
-        click.echo(f"mysense {answer['version']} runs as process {answer['pid']}, up {up}, {answer['config']}")
+        who = " and ".join(map(str, answer["pids"]))
+        noun = "process" if len(answer["pids"]) == 1 else "processes"
+        click.echo(f"mysense {answer['version']} runs as {noun} {who}, up {up}, {answer['config']}")
     else:
         click.echo(f"mysense is not running ({answer['config']})")
     journal = answer["journal"]

@@ -1,4 +1,4 @@
-"""``python -m mysense.channels.influxdb publish --hostname … --user … --password_file …``"""
+"""``python -m mysense.channels.influxdb publish | subscribe --hostname … --user … --password_file …``"""
 
 from mysense import tryout
 

@@ -17,6 +17,8 @@ FOREVER = 520 * WEEK
 """Seconds of a shard where data is kept for ever: many short ones cost a server of many
 small databases three times the memory and twice the open files."""
 
+_MISTYPED = re.compile(r'field type conflict: input field "(.+)" on measurement "info" is type')
+_BEYOND = ("points beyond retention policy", "points outside retention policy")  # the second since 2.7
 _DROPPED = re.compile(r"\bdropped=(\d+)")
 
 
@@ -64,6 +66,7 @@ class Api(ABC):
 
     def __init__(self, server: Connection, access: Access) -> None:
         self.server, self.access = server, access
+        self._ahead: Question | None = None
 
     @property
     @abstractmethod
@@ -75,8 +78,11 @@ class Api(ABC):
         """The path of a write; *precision* is s, ms, u or ns, or empty for the server's own."""
 
     @abstractmethod
-    def create(self, database: str, retention: float = 0.0) -> None:
-        """Make a database that keeps its data *retention* seconds, or for ever; one that is there stays."""
+    def create(self, database: str, retention: float = 0.0) -> bool:
+        """Make a database that keeps its data *retention* seconds, or for ever; one that is there stays.
+
+        False where the server says that it was there.
+        """
 
     @abstractmethod
     def databases(self) -> list[str]:
@@ -90,6 +96,9 @@ class Api(ABC):
     def rows(self, question: Question) -> Table:
         """The answer to a question."""
 
+    def ahead(self, question: Question) -> None:
+        """Let the server begin with what will probably be asked next, while we do something else."""
+
     @abstractmethod
     def asking(self, database: str) -> str:
         """What an administrator must do for this user to write *database*, to be typed as it is."""
@@ -98,21 +107,34 @@ class Api(ABC):
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
         """One request and its answer, whatever that says."""
+        if self._ahead:  # asked for, and not wanted any more
+            self._ahead = None
+            self.server.receive(LARGEST)
         return self.server.request(method, path, body, {**self.headers, **(headers or {})}, LARGEST)
 
     def ask(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> str:
-        """The text of an answer. UnavailableError holds the server's words, RefusedError where it does not allow it."""
+        """The text of an answer; AnswerError with the server's words where it says no."""
         said = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         sent = {"Content-Type": "application/json"} if said is not None and said is not body else {}
-        answer = self.request(method, path, said, {**sent, **(headers or {})})
+        return self.accepted(self.request(method, path, said, {**sent, **(headers or {})}))
+
+    def accepted(self, answer: Answer) -> str:
+        """The text of an answer, unless it is a refusal or an error: that is raised."""
         if answer.status == 401:
             raise RefusedError(self.unknown(words(answer.text)))
         if answer.status == 403:
             raise RefusedError(words(answer.text) or "not allowed")
         if not 200 <= answer.status < 300:
             why = f"{self.access.place}: {answer.status} {words(answer.text)}".strip()
-            raise UnavailableError(why, wait=retry_after(answer.headers))
+            if answer.status >= 500 or answer.status in (408, 429):
+                raise UnavailableError(why, wait=retry_after(answer.headers))
+            raise AnswerError(why)
         return answer.text
+
+    def mistyped(self, answer: Answer) -> str | None:
+        """The field of ``info`` that the database has in another type already, if a write was refused for that."""
+        found = _MISTYPED.search(words(answer.text)) if answer.status in (400, 422) else None
+        return found[1] if found else None
 
     def unknown(self, said: str) -> str:
         """What to say when the server answers 401."""
@@ -150,13 +172,17 @@ class Api(ABC):
                 return UnavailableError(f"{self.access.place}: {answer.status} {said}".strip(), wait=wait)
 
 
-class RefusedError(UnavailableError):
-    """The server knows who asks, or not, and does not allow it."""
+class AnswerError(UnavailableError):
+    """The server is there and says no to this one request."""
+
+
+class RefusedError(AnswerError):
+    """It does not know who asks, or does not allow it."""
 
 
 def shard(retention: float) -> int:
     """Seconds of a shard for data that is kept so long; 0 is for ever."""
-    return max(WEEK, int(retention) // 10) if retention else FOREVER
+    return min(int(retention), max(WEEK, int(retention) // 10)) if retention else FOREVER
 
 
 def words(text: str) -> str:
@@ -180,7 +206,7 @@ def words(text: str) -> str:
 
 def beyond_retention(answer: Answer) -> int:
     """How many points the server passed over as older than it keeps, having taken all others."""
-    if answer.status not in (400, 422) or "points beyond retention policy" not in answer.text:
+    if answer.status not in (400, 422) or not any(text in answer.text for text in _BEYOND):
         return 0
     found = _DROPPED.search(answer.text)
     return int(found[1]) if found else 1

@@ -46,13 +46,18 @@ class Server(plugin.Plugin):
         """The server as messages call it."""
         return self.url or f"{self.hostname}:{self.port}"
 
+    @property
+    def parts(self) -> tuple[str, int, bool, str]:
+        """Host, port, whether it speaks https, and what stands before every path."""
+        if not self.url:
+            return self.hostname, self.port, self.ssl, ""
+        parts = urlsplit(self.url)
+        secure = parts.scheme == "https"
+        return str(parts.hostname), parts.port or (443 if secure else 80), secure, parts.path.rstrip("/")
+
     def connection(self) -> _http.Connection:
         """A connection of its own; nothing is sent yet."""
-        host, port, secure, prefix = self.hostname, self.port, self.ssl, ""
-        if self.url:
-            parts = urlsplit(self.url)
-            secure, prefix = parts.scheme == "https", parts.path.rstrip("/")
-            host, port = str(parts.hostname), parts.port or (443 if secure else 80)
+        host, port, secure, prefix = self.parts
         tls = _http.tls_context(self.verify, self.ca_file, self.cert_file, self.key_file) if secure else None
         return _http.Connection(host, port, tls=tls, timeout=self.timeout, prefix=prefix)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from mysense.channels.influxdb.api import Api, Question, Table, shard
+from mysense.channels.influxdb.api import LARGEST, WEEK, AnswerError, Api, Question, Table, shard
 from mysense.errors import UnavailableError
 
 
@@ -24,9 +24,15 @@ def literal(text: str) -> str:
 
 def creation(database: str, retention: float = 0.0) -> str:
     """The statement that makes a database whose data is kept so many seconds, or for ever."""
-    kept = f"{int(retention)}s" if retention else "INF"
-    length = f"{shard(retention) // 604800}w" if not retention else f"{shard(retention)}s"
-    return f'CREATE DATABASE {quoted(database)} WITH DURATION {kept} SHARD DURATION {length} NAME "autogen"'
+    kept, shards = durations(retention)
+    return f'CREATE DATABASE {quoted(database)} WITH DURATION {kept} SHARD DURATION {shards} NAME "autogen"'
+
+
+def durations(retention: float) -> tuple[str, str]:
+    """How long data is kept and how long a shard is, as InfluxQL writes both."""
+    if not retention:
+        return "INF", f"{shard(0) // WEEK}w"
+    return f"{int(retention)}s", f"{shard(retention)}s"
 
 
 def granting(database: str, user: str, privilege: str = "ALL") -> str:
@@ -52,8 +58,9 @@ class V1(Api):
     def writing(self, database: str, precision: str) -> str:
         return f"/write?{urlencode({'db': database} | ({'precision': precision} if precision else {}))}"
 
-    def create(self, database: str, retention: float = 0.0) -> None:
+    def create(self, database: str, retention: float = 0.0) -> bool:
         self._results(self.ask("POST", f"/query?{urlencode({'q': creation(database, retention)})}"))
+        return True
 
     def databases(self) -> list[str]:
         names = (row[0] for _, rows in self._series("SHOW DATABASES") for row in rows)
@@ -61,6 +68,9 @@ class V1(Api):
 
     def tag_values(self, database: str, measurement: str, tags: Sequence[str]) -> list[dict[str, str]]:
         found: list[dict[str, str]] = []
+        keys = self._series(f"SHOW TAG KEYS FROM {quoted(measurement)}", database)
+        if not any(key in tags for _, rows in keys for [key] in rows):
+            return []
         for _, rows in self._series(f"SHOW SERIES FROM {quoted(measurement)}", database):
             for [key] in rows:
                 some = {name: value for name, value in _tags(key).items() if name in tags}
@@ -69,20 +79,26 @@ class V1(Api):
         return found
 
     def rows(self, question: Question) -> Table:
-        database, measurement, since, limit, tags, newest = question
-        same = "".join(f" AND {quoted(tag)} = {literal(value)}" for tag, value in tags.items())
-        select = (
-            f"SELECT * FROM {quoted(measurement)} WHERE time >= {since} AND time < now() + 1d{same}"
-            f" ORDER BY time {'DESC' if newest else 'ASC'} LIMIT {limit}"
-        )
-        for columns, rows in self._series(select, database):
+        if self._ahead == question:
+            self._ahead = None
+            text = self.accepted(self.server.receive(LARGEST))
+        else:
+            text = self.ask("GET", _asked(_selection(question), question.database))
+        for columns, rows in self._told(text):
             return Table(columns, rows)
         return Table(("time",), ())
 
+    def ahead(self, question: Question) -> None:
+        if self._ahead is None:
+            self.server.send("GET", _asked(_selection(question), question.database), None, self.headers)
+            self._ahead = question
+
     def _series(self, statement: str, database: str = "") -> list[tuple[list[str], list[list[Any]]]]:
-        said = {"q": statement, "epoch": "ns"} | ({"db": database} if database else {})
-        result = self._results(self.ask("GET", f"/query?{urlencode(said)}", headers={"Accept": "application/json"}))
-        return [(series["columns"], series.get("values", [])) for series in result.get("series", ())]
+        return self._told(self.ask("GET", _asked(statement, database)))
+
+    def _told(self, text: str) -> list[tuple[list[str], list[list[Any]]]]:
+        """The columns and rows of each series in the answer to a query."""
+        return [(series["columns"], series.get("values", [])) for series in self._results(text).get("series", ())]
 
     def _results(self, text: str) -> dict[str, Any]:
         """The result of the one statement of a query; its error is raised."""
@@ -92,13 +108,28 @@ class V1(Api):
         except (ValueError, LookupError, TypeError, AttributeError):
             raise UnavailableError(f"{self.access.place} answers what is no result of a query") from None
         if error:
-            raise UnavailableError(f"{self.access.place}: {error}")
+            raise AnswerError(f"{self.access.place}: {error}")
         result: dict[str, Any] = answer["results"][0]
         return result
 
     def asking(self, database: str) -> str:
         grant = f"; {granting(database, self.access.user)}" if self.access.user else ""
         return f"an administrator types: {creation(database)}{grant}"
+
+
+def _asked(statement: str, database: str) -> str:
+    """The path of a query."""
+    return f"/query?{urlencode({'q': statement, 'epoch': 'ns'} | ({'db': database} if database else {}))}"
+
+
+def _selection(question: Question) -> str:
+    """The statement of a question."""
+    _, measurement, since, limit, tags, newest = question
+    same = "".join(f" AND {quoted(tag)} = {literal(value)}" for tag, value in tags.items())
+    return (
+        f"SELECT * FROM {quoted(measurement)} WHERE time >= {since} AND time < now() + 1d{same}"
+        f" ORDER BY time {'DESC' if newest else 'ASC'} LIMIT {limit}"
+    )
 
 
 def _tags(key: str) -> dict[str, str]:

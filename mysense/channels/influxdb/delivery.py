@@ -1,0 +1,120 @@
+"""Requests brought to a server: many at a time, in order within a database, and what their answers mean.
+
+A database that fails, or from which nothing is heard, holds up no other: it is left behind
+and told as a failure of its own. When nothing at all is heard the server is away, and that is raised.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from mysense.channels._http import Answer
+from mysense.channels.influxdb.pool import Pool
+from mysense.channels.influxdb.request import Request, Requests, halves
+from mysense.errors import UnavailableError
+
+GRACE = 2.0
+"""Seconds that a database gets while all others have answered, and one that was silent the last time."""
+FULL = 5
+"""Every so many tries, one that was silent gets the whole time-out again: it may just be slow."""
+
+Judge = Callable[[Request, Answer], Exception | None]
+Mend = Callable[[str, Answer], bool]
+
+
+class Delivery:
+    """Brings the requests of one publish to the server, and remembers from one to the next who was silent.
+
+    *mend* tries to put right what an answer complains of (UnavailableError where it cannot) and
+    says whether to send again; *judge* gives what is wrong, or None.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        requests: Requests,
+        headers: Callable[[], Mapping[str, str]],
+        timeout: float,
+        mend: Mend,
+        judge: Judge,
+    ) -> None:
+        self._pool, self._requests, self._headers, self._timeout = pool, requests, headers, timeout
+        self._mend, self._judge = mend, judge
+        self._silent: dict[str, int] = {}
+        self._begin({})
+
+    def _begin(self, failures: dict[str, Exception]) -> None:
+        self.failures = failures
+        self._flying: dict[str, Request] = {}
+        self._broken: dict[str, UnavailableError] = {}
+        self._answered = False
+
+    def run(self, requests: Iterable[Request], failures: dict[str, Exception]) -> None:
+        """Deliver all requests; *failures*, by database, grows on the way. Raises UnavailableError for all of it."""
+        self._begin(failures)
+        try:
+            for request in requests:
+                self._dispatch(request)
+            while self._flying:
+                self._hear(GRACE if self._answered else None)
+        except BaseException:
+            for request in self._flying.values():
+                self._requests.failed(request)
+            self._pool.close()
+            raise
+        if self._broken and not self._answered:
+            raise next(iter(self._broken.values()))
+
+    def _dispatch(self, request: Request) -> None:
+        """Send a request as soon as what was sent before to its database is answered, and there is room."""
+        database = request.database
+        while database in self._flying or self._pool.full:
+            self._hear()
+        if database in self.failures:  # what came before did not go through: keep the order
+            self._requests.failed(request)
+            return
+        tries = self._silent.get(database, 0)
+        patience = min(GRACE, self._timeout) if tries % FULL else self._timeout
+        self._flying[database] = request
+        self._pool.send(database, "POST", request.path, request.body, self._headers(), patience)
+
+    def _hear(self, grace: float | None = None) -> None:
+        """Hear whoever has answered; with *grace*, in seconds, give up those that then are still silent."""
+        heard = self._pool.hear(grace)
+        for database, said in heard or (self._pool.drop_all() if grace else ()):
+            request = self._flying.pop(str(database))
+            if isinstance(said, UnavailableError):
+                self._unheard(request, said)
+            else:
+                self._answered = True
+                self._silent.pop(request.database, None)
+                self._finish(request, said)
+
+    def _unheard(self, request: Request, error: UnavailableError) -> None:
+        database = request.database
+        self._requests.failed(request)
+        self._silent[database] = self._silent.get(database, 0) + 1
+        self._broken[database] = self.failures[database] = error
+        if not self._answered and len(self._broken) > 1:  # nobody answers: it is not one database
+            raise error
+
+    def _finish(self, request: Request, answer: Answer) -> None:
+        """Judge an answer; send again what could be mended, or is too much at once."""
+        try:
+            if self._mend(request.database, answer):
+                self._all(self._requests.again(request))
+                return
+            error = self._judge(request, answer)
+        except UnavailableError as unavailable:
+            error = unavailable
+        if answer.status == 413 and len(request.telegrams) > 1:
+            self._requests.failed(request)
+            for half in halves(request.telegrams):
+                self._all(self._requests.of(request.database, half))
+        elif error:
+            self.failures[request.database] = error
+            self._requests.failed(request)
+        else:
+            self._requests.delivered(request)
+
+    def _all(self, requests: Iterable[Request]) -> None:
+        for request in requests:
+            self._dispatch(request)

@@ -1,0 +1,212 @@
+"""One database of many that fails, or hangs, holds up no other: through the worker, to a real influxd."""
+
+import http.client
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from mysense.channels import influxdb
+from mysense.channels.influxdb import delivery
+from mysense.clock import Clock
+from mysense.errors import UnavailableError
+from mysense.journal.sqlite import SqliteJournal
+from mysense.publishing import PublishWorker
+from mysense.telegram import SECOND, Data, Ident
+from tests.kit import until
+
+T0 = 1_700_000_000
+
+
+class Proxy:
+    """Stands between us and a real influxd: from *silent* databases nothing is heard, *broken* ones hang up."""
+
+    def __init__(self, server):
+        proxy = self
+        self.silent, self.broken, self.seen = set(), set(), []
+        self.closing = threading.Event()
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                [database] = parse_qs(urlsplit(self.path).query).get("db", [""])
+                proxy.seen.append(database)
+                if database in proxy.broken:
+                    self.close_connection = True
+                    return
+                if database in proxy.silent:
+                    proxy.closing.wait(60)
+                    self.close_connection = True
+                    return
+                self.forward(body)
+
+            def do_GET(self):
+                self.forward(b"")
+
+            def forward(self, body):
+                client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+                client.request(self.command, self.path, body, dict(self.headers))
+                answer = client.getresponse()
+                said = answer.read()
+                client.close()
+                self.send_response(answer.status)
+                for name in ("X-Influxdb-Version", "Retry-After"):
+                    if value := answer.headers.get(name):
+                        self.send_header(name, value)
+                if answer.status != 204:
+                    self.send_header("Content-Length", str(len(said)))
+                self.end_headers()
+                self.wfile.write(said)
+
+            def log_message(self, *_):
+                pass
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._http.daemon_threads = True
+        self.port = self._http.server_port
+        threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
+
+    def close(self):
+        self.closing.set()
+        self._http.shutdown()
+        self._http.server_close()
+
+
+@pytest.fixture
+def proxy(influxd):
+    proxy = Proxy(influxd)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def nodes(serial):
+    return [Ident("Lane", f"{serial}n{n}", since=T0 * SECOND) for n in range(12)]
+
+
+@pytest.fixture
+def journal(tmp_path):
+    journal = SqliteJournal(tmp_path / "journal.db")
+    yield journal
+    journal.close()
+
+
+def batch(nodes, begin=0, end=5):
+    return [Data(node, (T0 + n) * SECOND, {"temp": float(n)}) for n in range(begin, end) for node in nodes]
+
+
+def counts(server, nodes):
+    there = server.databases()
+    return [len(server.rows("SELECT temp FROM data", n.node)) if n.node in there else 0 for n in nodes]
+
+
+def test_a_database_from_which_nothing_is_heard_is_left_behind(influxd, proxy, nodes):
+    proxy.silent.add(nodes[3].node)
+    begun = time.monotonic()
+    with influxdb.Publisher(hostname="127.0.0.1", port=proxy.port, timeout=30.0) as far:
+        failures = far.publish(batch(nodes))
+        took = time.monotonic() - begun
+        with pytest.raises(OSError, match="no answer within"):
+            far.publish(batch(nodes[3:4]))
+
+    assert list(failures) == [nodes[3].node]
+    assert isinstance(failures[nodes[3].node], UnavailableError)
+    assert delivery.GRACE <= took < delivery.GRACE + 8
+    assert counts(influxd, nodes) == [5, 5, 5, 0, *[5] * 8]
+    assert time.monotonic() - begun - took < delivery.GRACE + 8  # it gets less patience than it had
+
+
+def test_a_database_that_hangs_up_is_left_behind(influxd, proxy, nodes):
+    proxy.broken.add(nodes[0].node)
+    with influxdb.Publisher(hostname="127.0.0.1", port=proxy.port) as far:
+        failures = far.publish(batch(nodes[1:]) + batch(nodes[:1]))
+
+    assert list(failures) == [nodes[0].node]
+    assert counts(influxd, nodes) == [0, *[5] * 11]
+
+
+def test_when_nothing_is_heard_of_any_the_server_is_away(proxy, nodes):
+    proxy.silent.update(node.node for node in nodes)
+    begun = time.monotonic()
+    with (
+        influxdb.Publisher(hostname="127.0.0.1", port=proxy.port, timeout=0.5) as far,
+        pytest.raises(OSError, match=r"no answer within 0\.5 s"),
+    ):
+        far.publish(batch(nodes))
+
+    assert time.monotonic() - begun < 5
+    assert len(proxy.seen) <= 6  # not each of them is waited for
+
+
+def test_who_was_silent_gets_the_whole_time_now_and_then(influxd, proxy, nodes, monkeypatch):
+    monkeypatch.setattr(delivery, "GRACE", 0.05)
+    patience = []
+    with influxdb.Publisher(hostname="127.0.0.1", port=proxy.port, timeout=0.5) as far:
+        proxy.silent.add(nodes[0].node)
+        for _ in range(7):
+            begun = time.monotonic()
+            with pytest.raises(OSError):
+                far.publish(batch(nodes[:1]))
+            patience.append(round(time.monotonic() - begun, 1))
+        proxy.silent.clear()
+        assert far.publish(batch(nodes[:1])) == {}
+
+    assert [each >= 0.5 for each in patience] == [True, False, False, False, False, True, False]
+    assert counts(influxd, nodes[:1]) == [5]
+
+
+def test_what_was_left_behind_arrives_whole_and_delays_nobody(influxd, proxy, nodes, journal):
+    proxy.silent.add(nodes[0].node)
+    stop = threading.Event()
+    far = influxdb.Publisher(hostname="127.0.0.1", port=proxy.port)
+    worker = PublishWorker("publisher:x", far, stop, Clock(), journal, journal.cursor("publisher:x"))
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    try:
+        for n in range(4):
+            journal.append(batch(nodes, n, n + 1))
+            until(lambda n=n: counts(influxd, nodes)[1:] == [n + 1] * 11)
+        assert counts(influxd, nodes)[0] == 0
+        assert list(worker.lanes) == [nodes[0].node]
+        proxy.silent.clear()
+        until(lambda: counts(influxd, nodes) == [4] * 12, 40)
+        until(lambda: not worker.lanes and worker.cursor.lag == 0)
+    finally:
+        stop.set()
+        thread.join()
+
+    assert [row["new"] for row in influxd.rows("SELECT * FROM data", nodes[0].node)] == ["1", "0", "0", "0"]
+
+
+def test_of_a_hundred_nodes_one_without_a_grant_delays_nobody_and_arrives_whole_after_it(influxd_auth, serial, journal):
+    nodes = [Ident("Grant", f"{serial}n{n}", since=T0 * SECOND) for n in range(100)]
+    influxd_auth.query(f"CREATE USER \"{serial}\" WITH PASSWORD 'acacadabra'")
+    for node in nodes:
+        influxd_auth.query(f'CREATE DATABASE "{node.node}"')
+        if node is not nodes[50]:
+            influxd_auth.query(f'GRANT WRITE ON "{node.node}" TO "{serial}"')
+    stop, name = threading.Event(), "publisher:x"
+    far = influxdb.Publisher(hostname="127.0.0.1", port=influxd_auth.port, user=serial, password="acacadabra")
+    worker = PublishWorker(name, far, stop, Clock(), journal, journal.cursor(name))
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    try:
+        for n in range(5):
+            last = journal.append(batch(nodes, n, n + 1))
+            until(lambda last=last: worker.cursor.seq == last, 40)
+        assert list(worker.lanes) == [nodes[50].node]
+        assert f'GRANT ALL ON "{nodes[50].node}" TO "{serial}"' in worker.status.message
+        assert counts(influxd_auth, nodes) == [*[5] * 50, 0, *[5] * 49]
+        influxd_auth.query(f'GRANT WRITE ON "{nodes[50].node}" TO "{serial}"')
+        until(lambda: not worker.lanes, 60)
+    finally:
+        stop.set()
+        thread.join()
+
+    assert counts(influxd_auth, nodes) == [5] * 100
+    assert [row["new"] for row in influxd_auth.rows("SELECT * FROM data", nodes[50].node)] == ["1", *["0"] * 4]
+    assert journal.rejected(name) == []
