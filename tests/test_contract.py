@@ -101,7 +101,7 @@ class TestInfluxDB3(TestInfluxDB2):
 
 class TestInfluxDBInTheLayoutOfOthers(TestInfluxDB):
     def make(self):
-        return InfluxDB(
+        return influxdb.Publisher(
             hostname="127.0.0.1", port=self.port, database="{project}", measurement="m", tags="host={label}, node"
         )
 
