@@ -330,6 +330,77 @@ def test_points_of_others_are_read_by_the_name_of_their_measurement(influxd, ser
     ]
 
 
+LAYOUTS = [  # options of both ends; the ident; its values; the node and the values that are read back
+    (
+        {"measurement": "adsl_connection", "tags": "host={label}"},
+        Ident("Net", "k1", "router1"),
+        {"value": "SHOWTIME"},
+        "{database}_adsl_connection",
+        {"value": "SHOWTIME", "label": "router1"},
+    ),
+    (
+        {"measurement": "product_count", "tags": "product_id, deviceId={serial}"},
+        Ident("Shop", "k1"),
+        {"product_id": "7", "count": 5.0},
+        "{database}_k1",
+        {"product_id": "7", "count": 5.0, "measurement": "product_count"},
+    ),
+    (
+        {"measurement": "migration", "tags": "type, bird={node}"},
+        Ident("Birds", "k_1"),
+        {"type": "migration-value", "lon": 24.5, "lat": 61.25, "event-id": "1082620685"},
+        "Birds_k_1",
+        {"type": "migration-value", "lon": 24.5, "lat": 61.25, "event-id": "1082620685", "measurement": "migration"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("layout", "ident", "values", "node", "read"), LAYOUTS)
+def test_what_was_laid_out_by_templates_is_read_back_by_the_same(influxd, serial, layout, ident, values, node, read):
+    database = f"bird-migration-{serial}"
+    sent = [data(n, ident, **values) for n in range(3)]
+    publish(influxd, *sent, database=database, **layout)
+    with influxdb.Subscriber(
+        hostname="127.0.0.1", port=influxd.port, databases=(database,), start="oldest", **layout
+    ) as source:
+        got = received(source)
+
+    assert [(t.time, dict(t.values)) for t in got] == [(t.time, read) for t in sent]
+    assert {t.ident.node for t in got} == {node.format(database=database)}
+
+
+def test_nodes_that_share_a_database_are_told_apart(influxd, serial):
+    nodes = [
+        Ident(f"P{serial}", f"n{n}", f"kit {n}", fields=(Field("temp", "C"),), since=T0 * SECOND) for n in range(3)
+    ]
+    sent = [data(n, node, temp=float(n)) for n in range(5) for node in nodes]
+    publish(influxd, *sent, database="{project}")
+    with influxdb.Subscriber(
+        hostname="127.0.0.1", port=influxd.port, projects=f"P{serial}", serials="n[12]", start="oldest", bufsize=2
+    ) as source:
+        got = received(source)
+        kept = dict(source.state.items())
+    again = influxdb.Subscriber(hostname="127.0.0.1", port=influxd.port, projects=f"P{serial}", start="oldest")
+    again.state = State(kept)
+    with again:
+        rest = received(again)
+
+    assert sorted((t for t in got if isinstance(t, Data)), key=lambda t: (t.time, t.ident.serial)) == [
+        t for t in sent if t.ident is not nodes[0]
+    ]
+    assert [t for t in rest if isinstance(t, Data)] == [t for t in sent if t.ident is nodes[0]]
+
+
+def test_data_of_a_node_that_comes_late_into_a_shared_database_is_not_passed_over(influxd, serial):
+    nodes = [Ident(f"P{serial}", f"n{n}", since=T0 * SECOND) for n in range(2)]
+    publish(influxd, data(0, nodes[0]), data(0, nodes[1]), data(100, nodes[0]), database="{project}")
+    with influxdb.Subscriber(hostname="127.0.0.1", port=influxd.port, projects=f"P{serial}", start="oldest") as source:
+        received(source)
+        publish(influxd, data(50, nodes[1]), database="{project}")
+
+        assert [(t.ident.serial, t.values["temp"]) for t in received(source)] == [("n1", 50.0)]
+
+
 def test_a_user_without_a_grant_for_one_database_reads_the_others_and_is_told_once(influxd_auth, ident, caplog):
     other, user = replace(ident, serial=ident.serial + "b"), ident.serial
     publish(influxd_auth, data(0, ident), data(0, other), user="root", password="acacadabra")

@@ -10,6 +10,7 @@ from zlib import crc32
 from mysense.channels._influx import points
 from mysense.channels._influx.points import Known, Node
 from mysense.channels.influxdb.api import Api, Question
+from mysense.channels.influxdb.layout import Layout
 from mysense.telegram import Ident, Telegram, Value
 
 INFOS = 5000
@@ -38,9 +39,12 @@ class Position(NamedTuple):
 class Feed:
     """One node's rows in one database."""
 
-    def __init__(self, database: str, tags: Mapping[str, str], measurement: str, position: Position) -> None:
+    def __init__(
+        self, database: str, tags: Mapping[str, str], measurement: str, layout: Layout, position: Position
+    ) -> None:
         self.database, self.tags, self.measurement, self.position = database, tags, measurement, position
-        self.node = points.node(database, measurement, tags)
+        self.node, _ = whose(layout, database, measurement, tags)
+        self._layout = layout
         self.checked = time.monotonic()
         self._infos: list[tuple[int, Known]] = []
         self._others: dict[Node, Known] = {}
@@ -124,12 +128,15 @@ class Feed:
         return self._infos[max(0, after - 1)][1], until
 
     def _other(self, point: dict[str, Value]) -> Known:
-        """Whose a row is that mysense did not write; the tag that says so is no value."""
-        node = points.node(self.database, self.measurement, point)
-        for tag in points.NODE_TAGS:
-            if tag in point:
-                del point[tag]
-                break
+        """Whose a row is that mysense did not write, or not in its own way; the tags that say so are no values."""
+        tags = {tag: str(point[tag]) for tag in (*self._layout.naming, *points.NODE_TAGS) if tag in point}
+        node, used = whose(self._layout, self.database, self.measurement, tags)
+        for tag in used:
+            del point[tag]
+        if label := next(
+            (tags[tag] for tag, item in self._layout.naming.items() if item == "label" and tag in tags), ""
+        ):
+            point["label"] = label
         return self._others.setdefault(node, Known(node.ident))
 
     def _learn(self, api: Api) -> None:
@@ -152,6 +159,18 @@ class Feed:
             return
         self._infos.append((row[0], known))
         self._infos.sort(key=lambda info: info[0])
+
+
+def whose(layout: Layout, database: str, measurement: str, tags: Mapping[str, str]) -> tuple[Node, list[str]]:
+    """The node that some tags name, and those of them that say nothing else."""
+    naming = {tag: layout.naming[tag] for tag in layout.naming.keys() & tags.keys()}
+    items = {item: tags[tag] for tag, item in naming.items() if item != "label"}
+    if "node" in items:
+        items["project"], _, items["serial"] = items["node"].partition("_")
+    used = [tag for tag in tags if tag in naming]
+    if not items and (tag := next((tag for tag in points.NODE_TAGS if tag in tags and tag not in naming), "")):
+        items, used = {tag: tags[tag]}, [*used, tag]
+    return points.node(database, measurement, items), used
 
 
 def _mark(columns: Sequence[str], row: Sequence[Any]) -> int:

@@ -11,7 +11,8 @@ from urllib.parse import quote
 from mysense import plugin
 from mysense.channels._influx import points
 from mysense.channels.influxdb.api import AnswerError, Api, RefusedError
-from mysense.channels.influxdb.feed import Feed, Position
+from mysense.channels.influxdb.feed import Feed, Position, whose
+from mysense.channels.influxdb.layout import Layout, checked_tags
 from mysense.channels.influxdb.server import Server
 from mysense.errors import UnavailableError
 from mysense.plugin import option
@@ -61,6 +62,7 @@ class Subscriber(Server, plugin.Subscriber):
     serials: str = option(".*", "and the serials", parse=pattern)
     databases: tuple[str, ...] = option((), "read these, where the user may not list what there is")
     measurement: str = option("data", "what to read; other names are for points that mysense did not write")
+    tags: str = option("", "its tags, as the publisher's option of that name laid them out", parse=checked_tags)
     start: str = option(
         "info", "where to begin: info (the newest ident), oldest, now, or 2026-05-31T12:00:00Z", parse=beginning
     )
@@ -71,6 +73,9 @@ class Subscriber(Server, plugin.Subscriber):
     interval: float = option(5.0, "seconds between two rounds of questions", parse=plugin.seconds, least=0.01)
 
     _feeds: dict[str, Feed] = field(init=False, repr=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._layout = Layout("all", self.measurement, self.tags)
 
     def open(self) -> None:
         self.access()  # a file that cannot be read is told now
@@ -162,13 +167,14 @@ class Subscriber(Server, plugin.Subscriber):
         """Which nodes share a database, by their tags; a database of one node has none."""
         if self.measurement != points.DATA:
             return [{}]
+        naming = [tag for tag, item in self._layout.naming.items() if item != "label"]
         try:
-            nodes = api.tag_values(database, self.measurement, ("project", "serial"))
+            nodes = api.tag_values(database, self.measurement, naming) if naming else []
         except AnswerError:  # told when it is read
             nodes = []
         shared = []
         for tags in nodes:
-            node = points.node(database, self.measurement, tags)
+            node, _ = whose(self._layout, database, self.measurement, tags)
             if self.databases or (
                 re.fullmatch(self.projects, node.project) and re.fullmatch(self.serials, node.serial)
             ):
@@ -182,7 +188,8 @@ class Subscriber(Server, plugin.Subscriber):
     def _take_on(self, api: Api, key: str, database: str, tags: dict[str, str]) -> None:
         """Read a database from now on, unless it holds nothing of a node."""
         known = self.state.get(key)
-        feed = Feed(database, tags, self.measurement, Position.parse(known) if known else Position(0))
+        begin = Position.parse(known) if known else Position(0)
+        feed = Feed(database, tags, self.measurement, self._layout, begin)
         try:
             told = feed.begin(api)
         except AnswerError as error:
