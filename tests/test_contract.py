@@ -112,6 +112,13 @@ class TestInfluxDB3Subscriber(SubscriberContract):
             assert not far.publish(telegrams)
 
 
+class TestInfluxDBInTheLayoutOfOthers(TestInfluxDB):
+    def make(self):
+        return influxdb.Publisher(
+            hostname="127.0.0.1", port=self.port, database="{project}", measurement="m", tags="host={label}, node"
+        )
+
+
 class TestCalibrate(ProcessorContract):
     def make(self):
         return Calibrate(factors=factors("temp: -2.2 1; rh: 0.3 1 1e-3"))

@@ -129,6 +129,21 @@ def test_items_of_the_ident_and_values_become_names_and_tags_and_no_fields(influ
     }  # fmt: skip
 
 
+def test_an_ident_is_told_to_each_database_that_its_values_lead_to(influxd, ident, serial):
+    batch = [data(n, ident, kind="ab"[n % 2], x=1.0) for n in range(6)]
+    state = State()
+    for _ in range(2):  # the second time after a restart
+        far = publisher(influxd, database=f"{serial}{{kind}}")
+        far.state = state
+        with far:
+            assert far.publish(batch[:3]) == {}
+            assert far.publish(batch) == {}
+
+    for kind in "ab":
+        assert len(influxd.rows("SELECT * FROM info", serial + kind)) == 1
+        assert [row["new"] for row in influxd.rows("SELECT * FROM data", serial + kind)] == ["1", "0", "0"]
+
+
 @pytest.mark.parametrize("value", ["", float("nan"), None])
 def test_a_tag_that_says_nothing_is_left_out(influxd, ident, value):
     with publisher(influxd, measurement="m", tags="a={n}-{label}, label") as far:

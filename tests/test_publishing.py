@@ -291,6 +291,8 @@ def test_late_data_is_passed_over_and_counted_where_only_the_present_is_taken(be
 
     assert bench.far.got[""] == [-10]
     assert bench.worker.skipped == 1
+    bench.far.skipped = 2  # what the far end passed over itself is counted too
+    assert bench.worker.skipped == 3
     assert bench.cursor.lag == 0
 
 

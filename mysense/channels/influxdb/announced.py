@@ -32,7 +32,8 @@ class Announced:
         self._state = state
         self._told: dict[str, list[_Told]] = {}  # by database and node, the newest first
         self._changed: set[str] = set()
-        self._firsts: dict[int, tuple[Ident, int | None]] = {}  # by the identity of an ident: this is asked of all data
+        # By the identity of an ident, with the database it was told last: this is asked of all data.
+        self._firsts: dict[int, tuple[Ident, str, int | None]] = {}
 
     def ident(self, database: str, ident: Ident) -> bool:
         """Whether an ident is to be told."""
@@ -48,8 +49,8 @@ class Announced:
         """Whether the ident of this data is to be told before it, and whether the data is new."""
         ident = data.ident
         known = self._firsts.get(id(ident))
-        if known and known[0] is ident:
-            return False, data.time == known[1]
+        if known and known[0] is ident and known[1] == database:
+            return False, data.time == known[2]
         tell = self.ident(database, ident)
         key = _key(database, ident.node)
         told = next((each for each in self._get(key) if each.digest == ident.digest), None)
@@ -59,7 +60,7 @@ class Announced:
         if len(self._firsts) >= _CACHED:
             self._firsts.clear()
         first = told.first if told else None
-        self._firsts[id(ident)] = ident, first
+        self._firsts[id(ident)] = ident, database, first
         return tell, data.time == first
 
     def take(self) -> dict[str, str]:

@@ -17,6 +17,7 @@ LONGEST = 4000
 _SIGNS = ",= "
 _CONTROL = re.compile(r"[\x00-\x1f]")
 _LOOSE = re.compile(r"\\+(?=[,= ]|\Z)")
+_QUOTED = re.compile(r'\\+(?=[,= "]|\Z)')
 _HUGE = re.compile(r"\d{309}")
 _SYSTEM = ("_fieldKeys", "_measurements", "_series", "_tagKeys", "_tags")
 
@@ -39,12 +40,32 @@ def tag(text: str) -> str:
     return text
 
 
+def shorn(name: str) -> str:
+    """The name of a measurement or a value without backslashes that would escape; here also one before a quote."""
+    return _QUOTED.sub("", name) if "\\" in name else name
+
+
 def measurement(text: str) -> str:
     """*text* as a measurement; RejectedError where the server would take it for a comment, or never show it."""
-    name = tag(text).replace("\\=", "=")
+    name = tag(shorn(text)).replace("\\=", "=")
     if not name or name.startswith("#") or text in _SYSTEM:
         raise RejectedError(f"a measurement cannot be called {text!r} in InfluxDB")
     return name
+
+
+def key(name: str) -> str:
+    """The name of a value as a field has it; RejectedError where InfluxDB would drop it, perhaps without a word."""
+    said = tag(shorn(name))
+    if not said or said in RESERVED:
+        raise RejectedError(f"a value cannot be called {name!r} in InfluxDB")
+    return said
+
+
+def whole(value: int) -> str:
+    """A whole number; RejectedError where no float holds it."""
+    if not -LARGEST < value < LARGEST:
+        raise RejectedError("a whole number of more than 308 digits is more than InfluxDB can hold")
+    return int.__repr__(value)
 
 
 def text(value: str) -> str:
@@ -61,9 +82,7 @@ def field_value(value: Value | None) -> str | None:
         case bool():
             return "true" if value else "false"
         case int():
-            if not -LARGEST < value < LARGEST:
-                raise RejectedError("a whole number of more than 308 digits is more than InfluxDB can hold")
-            return int.__repr__(value)
+            return whole(value)
         case float():
             return float.__repr__(value) if isfinite(value) else None
         case _:
@@ -77,15 +96,12 @@ class Keys(dict[str, str]):
     """Whether one was met that is written without a backslash, and so may be another's."""
 
     def __missing__(self, name: str) -> str:
-        key = tag(name)
-        if name != key and _LOOSE.search(name):
-            self.shortened = True
-        if not key or key in RESERVED:
-            raise RejectedError(f"a value cannot be called {name!r} in InfluxDB")
+        said = f"{key(name)}="
+        self.shortened = self.shortened or shorn(name) != name
         if len(self) > 10_000:  # names of strangers must not fill the memory
             self.clear()
-        self[name] = f"{key}="
-        return self[name]
+        self[name] = said
+        return said
 
 
 def plain(text: str, special: Iterable[str] = ()) -> str:

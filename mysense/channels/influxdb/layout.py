@@ -13,7 +13,7 @@ RESERVED = ("time", "_field", "_measurement")
 """Keys that InfluxDB keeps to itself: what is written under them is discarded."""
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
-_NAME = re.compile(r"[^\W\d][\w./ -]*")
+_NAME = re.compile(r"(?!\d+\Z)\w[\w./ -]*")
 _IDENT = ("project", "serial", "node", "label", "geolocation")
 _FIRM = ("project", "serial", "node", "new")  # names that no value can fill
 _NAMING = ("project", "serial", "node", "label")  # items that say which node it is

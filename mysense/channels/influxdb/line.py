@@ -46,19 +46,27 @@ class Encoder:
                 break
         else:
             head = self._head(data.ident)[new]
-        if self._keys.shortened and len({self._keys[name] for name in values}) < len(values):
-            raise RejectedError("two values would have the same name in InfluxDB, where it ends with no backslash")
         keys, other = self._keys, self._other
         # Most values are finite floats; for infinities and NaN the difference is NaN.
         parts = [
             keys[name] + repr(value) if value.__class__ is float and value - value == 0.0 else other(name, value)
             for name, value in values.items()
         ]
+        if keys.shortened:
+            self._apart(values)
         try:
             return (head + ",".join(parts), data.time) if parts else None  # type: ignore[arg-type]
         except TypeError:  # some could not be written
             there = [part for part in parts if part]
             return (head + ",".join(there), data.time) if there else None
+
+    def _apart(self, values: Mapping[str, Value]) -> None:
+        """No two names may be one without their backslashes: the server would keep one value of the two."""
+        names = [self._keys[name] for name, value in values.items() if field_value(value) is not None]
+        if len(set(names)) < len(names):
+            raise RejectedError(
+                "two values would have one name: InfluxDB takes no backslash at the end or before a sign"
+            )
 
     def _other(self, name: str, value: Value) -> str | None:
         said = field_value(value)
@@ -96,7 +104,7 @@ class Encoder:
     def info(self, ident: Ident, time: int, without: Collection[str] = ()) -> Point:
         """The point of an ident: its items as text and numbers, less those *without*, and the whole of it as JSON.
 
-        An item whose name cannot be written is only in the whole.
+        An item whose name or value cannot be written is only in the whole.
         """
         items: dict[str, Value] = {"project": ident.project, "serial": ident.serial}
         if ident.geolocation:
@@ -109,12 +117,12 @@ class Encoder:
         items["ident"] = wire.encode_ident(ident)
         tags = self._layout.beside
         left = {name: value for name, value in items.items() if name not in without and name not in tags}
-        there = {name: value for name, value in left.items() if self._writable(name)}
+        there = {name: value for name, value in left.items() if self._writable(name, value)}
         return self._point(f"info{_tags(tags, ident)}", there, time)
 
-    def _writable(self, name: str) -> bool:
+    def _writable(self, name: str, value: Value) -> bool:
         try:
-            return bool(self._keys[name])
+            return bool(self._keys[name] and field_value(value))
         except RejectedError:
             return False
 

@@ -8,7 +8,8 @@ Zeros, which the original left out, are kept.
 from collections.abc import Collection, Mapping
 from math import isfinite
 
-from mysense.channels.influxdb.escape import tag
+from mysense.channels.influxdb.escape import key, whole
+from mysense.channels.influxdb.layout import RESERVED
 from mysense.channels.influxdb.line import lists
 from mysense.telegram import SECOND, Data, Ident, Value
 
@@ -24,7 +25,7 @@ def info_line(ident: Ident, without: Collection[str] = ()) -> str:
         items["geolocation"] = str(ident.geolocation)
     items |= lists(ident.fields) if ident.fields else {}
     items |= {k: ",".join(map(str, v)) if isinstance(v, tuple) else v for k, v in ident.meta.items()}
-    fields = _fields({k: v for k, v in items.items() if k not in _HIDDEN and k not in without})
+    fields = _fields({k: v for k, v in items.items() if k not in (*_HIDDEN, *RESERVED) and k not in without})
     return f"info{_tags({'label': ident.label})} {fields}"
 
 
@@ -45,16 +46,18 @@ def _tags(tags: Mapping[str, str]) -> str:
 
 
 def _fields(values: Mapping[str, Value]) -> str:
-    return ",".join(f"{tag(name)}={_number(value) or _quoted(str(value))}" for name, value in values.items())
+    return ",".join(f"{key(name)}={_number(value) or _quoted(str(value))}" for name, value in values.items())
 
 
 def _number(value: Value) -> str:
     """What the original took for a number: everything that float() reads."""
+    if type(value) is int:
+        return whole(value)
     try:
         number = float(value)
     except ValueError:
         return ""
-    return (repr(value) if type(value) is int else repr(number)) if isfinite(number) else ""
+    return repr(number) if isfinite(number) else ""
 
 
 def _quoted(text: str, also: str = "") -> str:
