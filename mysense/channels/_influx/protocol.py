@@ -16,8 +16,10 @@ from mysense.wire import JsonValues
 
 _CACHED = 10_000
 
-_FIELD = r"[A-Za-z0-9_.:%/-]++=-?+(?:0|[1-9][0-9]{0,17}+)\.[0-9]{1,40}+"
-_plain = re.compile(rf"{_FIELD}(?:,{_FIELD})*+").fullmatch  # names and numbers as JSON has them
+_FIELD = r"[A-Za-z0-9_:%/-]++=(?:-?+(?:0|[1-9][0-9]{0,17}+)(?:\.[0-9]{1,40}+|i)?+|true|false)"
+_plain = re.compile(rf"{_FIELD}(?:,{_FIELD})*+").fullmatch  # names, numbers and truths as JSON has them, nearly
+_without_point = re.compile(r"(=-?+[0-9]++)(?![0-9.i])").sub
+_whole = re.compile(r"([0-9])i(?=,|\Z)").sub
 _stamp = re.compile(r"-?[0-9]{1,19}").fullmatch
 _rest = re.compile(r'(?:[^"\n]++|(?<==)"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)|(?<!=)")*+', re.DOTALL).match
 _gap = re.compile(r"(?<!\\) +").search
@@ -71,8 +73,7 @@ class Reader:
             if series and _plain(fields) and _stamp(stamp) and "time=" not in fields:
                 time = int(stamp) * (step or guessed(int(stamp)))
                 if -FARTHEST <= time <= FARTHEST:
-                    values = JsonValues('{"' + fields.replace("=", '":').replace(",", ',"') + "}")
-                    points.append(Point(series, values, time))
+                    points.append(Point(series, _json(fields), time))
                     continue
             line = line.lstrip(" \t\0").rstrip(" \r")
             if line and line[0] != "#":
@@ -102,6 +103,13 @@ class Reader:
                 self._series.clear()
             self._series[head] = series
         return series
+
+
+def _json(fields: str) -> JsonValues:
+    """Plain fields as JSON: a whole number without an ``i`` is a float all the same."""
+    if fields.count(".") < fields.count("="):
+        fields = _whole(r"\1", _without_point(r"\1.0", fields))
+    return JsonValues('{"' + fields.replace("=", '":').replace(",", ',"') + "}")
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:

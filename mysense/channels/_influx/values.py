@@ -23,9 +23,11 @@ FARTHEST = 2**63 - 2
 """The last nanosecond that InfluxDB knows, and with a minus the first."""
 _LONGEST = 1000  # signs of a number
 
-_key = re.compile(r"((?:[^ ,=\\]|\\.|\\\Z)*+)(=?)", re.DOTALL).match
-_text = re.compile(r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"', re.DOTALL).match
-_bare = re.compile(r"[^ ,]*").match
+_field = re.compile(
+    r"""((?:[^ ,=\\]|\\.|\\\Z)*+)  # its name, up to an equal sign without a backslash
+    =(?:"([^"\\]*+(?:\\.[^"\\]*+)*+)"|([^ ,]*+))""",  # text, or what stands there without quotes
+    re.DOTALL | re.VERBOSE,
+).match
 _float = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?").fullmatch
 _whole = re.compile(r"(-?[0-9]+)i|([0-9]+)u").fullmatch
 _BOOLEANS = dict.fromkeys(("t", "T", "true", "True", "TRUE"), True) | dict.fromkeys(
@@ -45,29 +47,23 @@ def name(text: str) -> str:
 def fields_of(line: str, begin: int) -> tuple[dict[str, Value], int]:
     """The fields that begin there, and where they end."""
     fields: dict[str, Value] = {}
-    while True:
-        found = _key(line, begin)
-        if not found or not found[2]:
-            raise Wrong("invalid field format")
-        if not found[1]:
+    while found := _field(line, begin):
+        key, text, bare = found.groups()
+        if not key:
             raise Wrong("missing field key")
-        key, begin = name(found[1]), found.end()
-        value: Value
-        if line[begin : begin + 1] == '"':
-            text = _text(line, begin)
-            if not text:
-                raise Wrong("unbalanced quotes")
-            value, begin = re.sub(r'\\(["\\])', r"\1", text[1]), text.end()
+        if text is None:
+            fields[name(key)] = _value(bare)
         else:
-            bare = _bare(line, begin)
-            assert bare
-            value, begin = _value(bare[0]), bare.end()
-        fields[key] = value
-        if line[begin : begin + 1] != ",":
-            if line[begin : begin + 1] not in ("", " "):
+            fields[name(key)] = re.sub(r'\\(["\\])', r"\1", text) if "\\" in text else text
+        begin = found.end()
+        match line[begin : begin + 1]:
+            case ",":
+                begin += 1
+            case "" | " ":
+                return fields, begin
+            case _:
                 raise Wrong("invalid text: something follows its closing quote")
-            return fields, begin
-        begin += 1
+    raise Wrong("invalid field format")
 
 
 def _value(said: str) -> Value:
@@ -86,6 +82,8 @@ def _value(said: str) -> Value:
             return truth
     if not said:
         raise Wrong("missing field value")
+    if said[0] == '"':
+        raise Wrong("unbalanced quotes")
     raise Wrong("invalid number" if said[0] in "0123456789-.Nn" else "invalid boolean")
 
 

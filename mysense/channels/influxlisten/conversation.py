@@ -93,7 +93,7 @@ class Conversation(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._answer_request()
 
-    do_HEAD = do_POST = do_GET  # noqa: N815
+    do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_GET  # noqa: N815
 
     def handle_expect_100(self) -> bool:
         self._promised = True  # "continue" is said when it is clear that the body is wanted

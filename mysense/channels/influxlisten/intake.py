@@ -56,7 +56,7 @@ class Intake:
         now = time.time_ns()
         database = answers.named(asked)
         if not database:
-            raise Refusal(400, f"{answers.database} is required")
+            raise Refusal(400, "database is required" if answers.database == "db" else "bucket is required")
         precision = asked.get("precision") or answers.precision
         step = STEPS.get(precision)
         if step is None:
