@@ -16,12 +16,15 @@ from mysense.wire import JsonValues
 
 _CACHED = 10_000
 
-_FIELD = r"[A-Za-z0-9_:%/-]++=(?:-?+(?:0|[1-9][0-9]{0,17}+)(?:\.[0-9]{1,40}+|i)?+|true|false)"
-_plain = re.compile(rf"{_FIELD}(?:,{_FIELD})*+").fullmatch  # names, numbers and truths as JSON has them, nearly
+# Fields as the journal would write them: plain names, numbers of up to 15 digits in their shortest form, truths. They
+# can stay text. What is written in another way is read and written anew, so that a repeat is known as one.
+_FLOAT = r"(?=[0-9.]{1,15}+(?:,|\Z))(?!0\.0000)(?:0|[1-9][0-9]*+)(?:\.(?:0|[0-9]*[1-9]))?"
+_FIELD = rf"[A-Za-z0-9_:%/-]++=(?:-?{_FLOAT}|-?[1-9][0-9]{{0,17}}+i|0i|true|false)"
+_plain = re.compile(rf"{_FIELD}(?:,{_FIELD})*+").fullmatch
 _without_point = re.compile(r"(=-?+[0-9]++)(?![0-9.i])").sub
 _whole = re.compile(r"([0-9])i(?=,|\Z)").sub
 _stamp = re.compile(r"-?[0-9]{1,19}").fullmatch
-_rest = re.compile(r'(?:[^"\n]++|(?<==)"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)|(?<!=)")*+', re.DOTALL).match
+_rest = re.compile(r'(?:[^"\n]++|(?<=[^\\]=)"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)|")*+', re.DOTALL).match
 _gap = re.compile(r"(?<!\\) +").search
 _commas = re.compile(r"(?<!\\),").split
 _equals = re.compile(r"(?<!\\)=").split
@@ -149,4 +152,4 @@ def _series(head: str) -> Series:
         if key == "time":
             raise Wrong("invalid tag key: a tag cannot be called time")
         tags[key] = name(values[0])
-    return Series(re.sub(r"\\([, ])", r"\1", measurement), tags)
+    return Series(name(measurement), tags)

@@ -43,8 +43,7 @@ def read(stream: IO[bytes], headers: Message, most: int, take: Callable[[int], N
 
     Raises Refusal where it is too large or nothing that can be read, ConnectionError when it ends too early.
     """
-    if (length := _length(headers)) is not None and length > most:
-        raise _too_large(most)
+    length = announced(headers, most)
     pieces = _counted(_plain(stream, length) if length is not None else _chunks(stream), most)
     match headers.get("content-encoding", "identity").strip().lower():
         case "gzip" | "x-gzip":
@@ -60,8 +59,8 @@ def read(stream: IO[bytes], headers: Message, most: int, take: Callable[[int], N
     return bytes(body)
 
 
-def _length(headers: Message) -> int | None:
-    """The length of the body; None where it comes in chunks."""
+def announced(headers: Message, most: int) -> int | None:
+    """The length of the body; None where it comes in chunks. Refusal where that is known to be too much."""
     lengths, chunked = headers.get_all("content-length", []), headers.get("transfer-encoding", "").strip().lower()
     if chunked:
         if chunked != "chunked" or lengths:
@@ -70,6 +69,8 @@ def _length(headers: Message) -> int | None:
     said = lengths[0].strip() if lengths else "0"
     if len({length.strip() for length in lengths}) > 1 or not re.fullmatch("[0-9]{1,18}", said):
         raise Refusal(400, "the length of the body is not a number")
+    if int(said) > most:
+        raise _too_large(most)
     return int(said)
 
 

@@ -58,7 +58,6 @@ class Conversation(BaseHTTPRequestHandler):
     """Reads requests and writes answers. One that is *crowded* sends its client away."""
 
     protocol_version = "HTTP/1.1"
-    server_version, sys_version = "mysense", ""
     disable_nagle_algorithm = True  # or an answer waits for the client's acknowledgement of its first half
     wbufsize = 65536
 
@@ -103,7 +102,11 @@ class Conversation(BaseHTTPRequestHandler):
         answers: Answers = V1()
         try:
             self._unread = body.expected(self.headers)
+            if self.headers.defects:
+                self.close_connection = True  # nobody knows where the next request begins
+                raise Refusal(400, "the headers cannot be read")
             if self._crowded:
+                self.close_connection = True
                 raise Refusal(503, "too many connections: come again", AGAIN)
             parts = urlsplit(self.path.encode("latin-1").decode("utf-8", "replace"))
             answers = _WRITES.get(parts.path, answers)
@@ -114,8 +117,6 @@ class Conversation(BaseHTTPRequestHandler):
                 raise Refusal(405, "Method Not Allowed", {"Allow": ", ".join(methods)})
             self._say(*self._done(parts.path, answers, dict(parse_qsl(parts.query, keep_blank_values=True))))
         except Refusal as refusal:
-            if refusal.status in (503, 408):
-                self.close_connection = True
             self._say(refusal.status, answers.no(refusal.status, str(refusal)), refusal.headers)
 
     def _done(self, path: str, answers: Answers, asked: dict[str, str]) -> Answer:
@@ -145,6 +146,7 @@ class Conversation(BaseHTTPRequestHandler):
             intake.room.give(taken)
 
     def _body(self, most: int, take: Callable[[int], None]) -> bytes:
+        body.announced(self.headers, most)
         if self._promised and self._unread:
             self.send_response_only(HTTPStatus.CONTINUE)
             self.end_headers()
@@ -179,6 +181,9 @@ class Conversation(BaseHTTPRequestHandler):
         """What http.server itself has to refuse."""
         self.close_connection = True
         self._say(HTTPStatus(code), {"error": message or HTTPStatus(code).phrase})
+
+    def version_string(self) -> str:
+        return "mysense"
 
     def log_message(self, *_: Any) -> None:
         """Requests are not logged: they are many, and may hold passwords."""

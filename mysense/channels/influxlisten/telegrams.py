@@ -74,7 +74,7 @@ class Telegrams:
 
     def _telegram(self, node: Node, known: Known, point: Point) -> Telegram | None:
         (measurement, tags), said = (point.series.measurement, point.series.tags), point.fields
-        whole = {**tags, **said}
+        whole = {**said, **{tag: value for tag, value in tags.items() if tag not in said}}
         if measurement == INFO:
             told = points.told(whole, node, point.time)
             return told.ident if told and self._idents.told(node, told) else None
