@@ -27,8 +27,9 @@ _LISTS = ("fields", "units", "types")  # the parallel lists of a legacy ident
 class JsonValues(Mapping[str, Value]):
     """Values that are still JSON text: decoded when somebody looks, and not before.
 
-    A journal of a hundred thousand telegrams goes to a far end that wants text again; most
-    of the work would be to make numbers of text and text of numbers.
+    The text is compact, and all its numbers are finite: the journal takes it as it is. A
+    journal of a hundred thousand telegrams goes to a far end that wants text again; most of
+    the work would be to make numbers of text and text of numbers.
     """
 
     __slots__ = ("_values", "text")

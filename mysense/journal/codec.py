@@ -13,6 +13,9 @@ _decode = json.JSONDecoder().decode
 def body(telegram: Telegram) -> tuple[int, int, str | None]:
     """Kind, time and text of a telegram; text is None for data that says nothing."""
     if isinstance(telegram, Data):
+        if telegram.values.__class__ is wire.JsonValues and not telegram.flags:
+            text = telegram.values.text
+            return DATA, telegram.time, text if text != "{}" else None
         values = clean(telegram.values)
         if telegram.flags:
             return DATA, telegram.time, _encode([values, dict(telegram.flags)]) if values else None

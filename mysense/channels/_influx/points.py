@@ -7,6 +7,7 @@ The rules, which docs/influxdb-relay.md states for users:
   that one of the tags ``NODE_TAGS`` names, its project being the database; without such a
   tag to one named after the measurement.
 * ``info`` tells an ident, if it holds one. Anything else that somebody typed there is passed over.
+* ``station`` is a note, where it has a ``kind`` and a ``text``.
 * In ``data`` the tags label and geolocation are the ident's, unless they differ from it.
 * All other tags become values, and so does the name of another measurement.
 """
@@ -17,7 +18,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from mysense import wire
-from mysense.telegram import Data, Ident, Value
+from mysense.telegram import Data, Ident, Note, Value
 
 INFO, DATA, STATION = "info", "data", "station"
 """The measurements that mysense writes."""
@@ -129,6 +130,15 @@ def data(known: Known, time: int, measurement: str, point: Mapping[str, Value]) 
         if "geolocation" in values and str(values["geolocation"]) == str(ident.geolocation or ""):
             del values["geolocation"]
     return Data(ident, time, values) if values else None
+
+
+def note(known: Known, time: int, point: Mapping[str, Value]) -> Note | None:
+    """The note of a point of ``station``; None where it is none."""
+    kind, text = point.get("kind"), point.get("text")
+    if not isinstance(kind, str) or not isinstance(text, str):
+        return None
+    values = {k: v for k, v in point.items() if k not in (*_OWN_TAGS, "label", "kind", "text")}
+    return Note(known.ident, time, kind, text, values)
 
 
 def plain(text: str) -> str:

@@ -1,0 +1,155 @@
+"""Line protocol as points: quick where a line holds plain numbers, exact everywhere, with a reason for what is no line.
+
+The form is that of https://docs.influxdata.com/influxdb/v1/write_protocols/line_protocol_reference/,
+the reasons are those that InfluxDB 1.x gives. More is taken than there: unsigned numbers
+(``5u``) and lines that end with a carriage return. Less is taken in one case: what follows
+a closing quote is refused, where InfluxDB 1.x stores another text than was sent.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from mysense.channels._influx.values import FARTHEST, Wrong, fields_of, guessed, name, time_of
+from mysense.telegram import Value
+from mysense.wire import JsonValues
+
+_CACHED = 10_000
+
+# Fields as the journal would write them: plain names, numbers of up to 15 digits in their shortest form, truths. They
+# can stay text. What is written in another way is read and written anew, so that a repeat is known as one.
+_FLOAT = r"(?=[0-9.]{1,15}+(?:,|\Z))(?!0\.0000)(?:0|[1-9][0-9]*+)(?:\.(?:0|[0-9]*[1-9]))?"
+_FIELD = rf"[A-Za-z0-9_:%/-]++=(?:-?{_FLOAT}|-?[1-9][0-9]{{0,17}}+i|0i|true|false)"
+_plain = re.compile(rf"{_FIELD}(?:,{_FIELD})*+").fullmatch
+_without_point = re.compile(r"(=-?+[0-9]++)(?![0-9.i])").sub
+_whole = re.compile(r"([0-9])i(?=,|\Z)").sub
+_stamp = re.compile(r"-?[0-9]{1,19}").fullmatch
+_rest = re.compile(r'(?:[^"\n]++|(?<=[^\\]=)"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)|")*+', re.DOTALL).match
+_gap = re.compile(r"(?<!\\) +").search
+_commas = re.compile(r"(?<!\\),").split
+_equals = re.compile(r"(?<!\\)=").split
+
+
+class Series:
+    """What a line begins with: a measurement and its tags. Lines that begin alike share one object."""
+
+    __slots__ = ("measurement", "tags")
+
+    def __init__(self, measurement: str, tags: Mapping[str, str]) -> None:
+        self.measurement, self.tags = measurement, tags
+
+
+class Point(NamedTuple):
+    """One line: its series, its fields (JSON text still, where all are plain numbers), and its time (ns)."""
+
+    series: Series
+    fields: Mapping[str, Value]
+    time: int
+
+
+class Mistake(NamedTuple):
+    """A line that is none: the number of its first row in the body, and why."""
+
+    number: int
+    line: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"unable to parse '{self.line}': {self.reason}"
+
+
+class Reader:
+    """Reads bodies; remembers the beginnings of lines, which come again and again. Threads may share one."""
+
+    def __init__(self) -> None:
+        self._series: dict[str, Series] = {}
+
+    def read(self, text: str, step: int, now: int) -> tuple[list[Point], list[Mistake]]:
+        """The points of a body and the lines that are none. Times count *step* nanoseconds; without one it is *now*."""
+        points: list[Point] = []
+        mistakes: list[Mistake] = []
+        known = self._series.get
+        for number, line in _lines(text):
+            head, _, rest = line.partition(" ")
+            fields, _, stamp = rest.partition(" ")
+            series = known(head)
+            if series and _plain(fields) and _stamp(stamp) and "time=" not in fields:
+                time = int(stamp) * (step or guessed(int(stamp)))
+                if -FARTHEST <= time <= FARTHEST:
+                    points.append(Point(series, _json(fields), time))
+                    continue
+            line = line.lstrip(" \t\0").rstrip(" \r")
+            if line and line[0] != "#":
+                try:
+                    points.append(self._point(line, step, now))
+                except Wrong as wrong:
+                    mistakes.append(Mistake(number, line, str(wrong)))
+        return points, mistakes
+
+    def _point(self, line: str, step: int, now: int) -> Point:
+        gap = _gap(line)
+        series = self._of(line[: gap.start()] if gap else line)
+        if not gap:
+            raise Wrong("missing fields")
+        fields, end = fields_of(line, gap.end())
+        stamp, _, more = line[end:].strip(" ").partition(" ")
+        if more:
+            raise Wrong("point is invalid")
+        if fields.pop("time", None) is not None and not fields:
+            raise Wrong("invalid field name: a field cannot be called time")
+        return Point(series, fields, time_of(stamp, step) if stamp else now)
+
+    def _of(self, head: str) -> Series:
+        if (series := self._series.get(head)) is None:
+            series = _series(head)
+            if len(self._series) >= _CACHED:  # names of strangers must not fill the memory
+                self._series.clear()
+            self._series[head] = series
+        return series
+
+
+def _json(fields: str) -> JsonValues:
+    """Plain fields as JSON: a whole number without an ``i`` is a float all the same."""
+    if fields.count(".") < fields.count("="):
+        fields = _whole(r"\1", _without_point(r"\1.0", fields))
+    return JsonValues('{"' + fields.replace("=", '":').replace(",", ',"') + "}")
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    """The lines of a body and their numbers; in quotes, after an equal sign among the fields, a line goes on."""
+    if '"' not in text:
+        yield from enumerate(text.split("\n"), 1)
+        return
+    begin, number = 0, 1
+    while begin < len(text):
+        end = text.find("\n", begin)
+        end = len(text) if end < 0 else end
+        if text.find('"', begin, end) >= 0 and text[begin:end].lstrip(" \t\0")[:1] != "#":
+            gap = _gap(text, begin, end)
+            found = _rest(text, gap.end()) if gap else None
+            end = found.end() if found else end
+        line = text[begin:end]
+        yield number, line
+        begin, number = end + 1, number + 1 + line.count("\n")
+
+
+def _series(head: str) -> Series:
+    measurement, *parts = _commas(head)
+    if not measurement:
+        raise Wrong("missing measurement")
+    tags: dict[str, str] = {}
+    for part in parts:
+        key, *values = _equals(part)
+        if not key:
+            raise Wrong("missing tag key")
+        if not values or not values[0]:
+            raise Wrong("missing tag value")
+        if len(values) > 1:
+            raise Wrong("invalid tag format")
+        key = name(key)
+        if key in tags:
+            raise Wrong("duplicate tags")
+        if key == "time":
+            raise Wrong("invalid tag key: a tag cannot be called time")
+        tags[key] = name(values[0])
+    return Series(name(measurement), tags)
