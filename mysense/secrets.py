@@ -31,10 +31,10 @@ def network(kind: str, name: str, known: set[str], env: Mapping[str, str]) -> di
     return {option: prefix + word for word, option in _NETWORK.items() if env.get(prefix + word) and option in known}
 
 
-def password(given: str, file: Path | None) -> str:
+def password(given: str, file: Path | None, option: str = "password_file") -> str:
     """The password: given, or the first line of *file*, which systemd may keep among its credentials.
 
-    Raises ConfigError when the file cannot be read.
+    Raises ConfigError, in the words of the *option* that names the file, when it cannot be read.
     """
     if given or file is None:
         return given
@@ -48,17 +48,19 @@ def password(given: str, file: Path | None) -> str:
             continue
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-            raise ConfigError(f"password_file {place}: {reason}") from None
-    raise ConfigError(f"password_file {file}: there is no such file")
+            raise ConfigError(f"{option} {place}: {reason}") from None
+    raise ConfigError(f"{option} {file}: there is no such file")
 
 
 def readable(plugin: Any, section: str) -> list[str]:
-    """A sentence about a password file that others can read."""
-    file = getattr(plugin, "password_file", None)
-    try:
-        mode = file.stat().st_mode if isinstance(file, Path) else 0
-    except OSError:
-        return []
-    if mode & (stat.S_IRGRP | stat.S_IROTH):
-        return [f"[{section}] password_file {file} can be read by others: chmod 600 {file}"]
-    return []
+    """A sentence about each file with a password or a token that others can read."""
+    told = []
+    for option in ("password_file", "token_file"):
+        file = getattr(plugin, option, None)
+        try:
+            mode = file.stat().st_mode if isinstance(file, Path) else 0
+        except OSError:
+            continue
+        if mode & (stat.S_IRGRP | stat.S_IROTH):
+            told.append(f"[{section}] {option} {file} can be read by others: chmod 600 {file}")
+    return told

@@ -81,15 +81,13 @@ def test_rows_come_as_they_were_written(server, ident, ways):
     assert {row["label"] for row in rows} == {"shed"}
 
 
-def test_the_newest_row_and_rows_of_some_tags_can_be_asked_for(server, ident, ways):
+def test_rows_of_some_tags_can_be_asked_for(server, ident, ways):
     with publisher(server, database="Fleet") as far:
         idents = [Ident("Ver", f"n{n}", text) for n, text in enumerate(STRANGE)]
         assert far.publish([data(n, each) for n, each in enumerate(idents)]) == {}
     api = ways(server)
-    newest = api.rows(Question("Fleet", "data", 0, 1, newest=True))
     found = [api.rows(Question("Fleet", "data", 0, 9, {"label": text})).rows for text in STRANGE]
 
-    assert [row[0] // SECOND - T0 for row in newest.rows] == [len(STRANGE) - 1]
     assert [[row[0] // SECOND - T0 for row in rows] for rows in found] == [[n] for n in range(len(STRANGE))]
 
 

@@ -74,3 +74,25 @@ def test_a_tryout_without_its_environment_is_told_the_line(tmp_path):
 
     assert f"{conf}:3: [publisher:influxdb] password: the environment has no NOT_THERE_AT_ALL" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("option", ["password_file", "token_file"])
+def test_a_secret_file_that_others_can_read_is_named(tmp_path, option):
+    class Section:
+        pass
+
+    file, section = tmp_path / "secret", Section()
+    file.write_text("acacadabra")
+    file.chmod(0o640)
+    setattr(section, option, file)
+
+    assert secrets.readable(section, "publisher:x") == [
+        f"[publisher:x] {option} {file} can be read by others: chmod 600 {file}"
+    ]
+    file.chmod(0o600)
+    assert secrets.readable(section, "publisher:x") == []
+
+
+def test_a_missing_file_is_told_by_the_option_that_names_it(tmp_path):
+    with pytest.raises(ConfigError, match=r"^token_file .*there is no such file"):
+        secrets.password("", tmp_path / "none", "token_file")

@@ -8,7 +8,8 @@ from typing import Literal
 
 from mysense import plugin
 from mysense.channels import _http
-from mysense.channels.influxdb.api import AnswerError, Api, RefusedError, beyond_retention, words
+from mysense.channels.influxdb.api import AnswerError, Api, RefusedError, beyond_retention
+from mysense.channels.influxdb.checking import greeting, usable, writable
 from mysense.channels.influxdb.delivery import Delivery
 from mysense.channels.influxdb.layout import Layout, checked, checked_tags, lacking
 from mysense.channels.influxdb.pool import Pool
@@ -21,9 +22,6 @@ from mysense.telegram import Data, Ident, Telegram, ident_of
 
 _DATABASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", re.ASCII)
 _CACHED = 4096
-
-MANY = 100
-"""Databases of one server up to which one for each node is good advice."""
 
 
 class Publisher(Server, plugin.Publisher):
@@ -197,42 +195,8 @@ class Publisher(Server, plugin.Publisher):
         """Ask for the server's version and what the user may do there; writes nothing."""
         with self:
             api = self._begin()
-            answer = self._server.request("GET", "/ping", None, {**AGENT, **api.headers})
-            if answer.status not in (200, 204, 401):
-                raise UnavailableError(f"{self.place} answers {answer.status} {words(answer.text)}".rstrip())
-            version = answer.headers.get("x-influxdb-version", api.version).lstrip("v")
-            may = self._may_use(api) if "{" in self.database else self._may_write(api)
-            return f"InfluxDB {version} at {self.place}{may}"
-
-    def _may_use(self, api: Api) -> str:
-        """Which databases the server shows this user."""
-        try:
-            names = api.databases()
-        except RefusedError:
-            raise
-        except UnavailableError:
-            return ""
-        who = f"user {self.user!r} may use" if self.user else "it has"
-        listed = ", ".join(names) if 0 < len(names) < 5 else f"{len(names) or 'no'} database{'s' * (len(names) > 1)}"
-        return f"; {who} {listed}{self._advice(api, len(names))}"
-
-    def _advice(self, api: Api, count: int) -> str:
-        """What to do before the databases are too many for the server."""
-        if count <= MANY or api.version == "3" or not ("{serial}" in self.database or "{node}" in self.database):
-            return ""
-        return (
-            f": with more than {MANY}, database = {{project}} is kinder to the server. Each of ours costs it 0.5 to"
-            " 0.8 MB and 9 open files: an open-files limit of 1024 holds about 110, Debian's 65536 about 7,000"
-        )
-
-    def _may_write(self, api: Api) -> str:
-        """Whether the one database may be written, by a request without a point."""
-        if api.makes_itself:  # also by that
-            return self._may_use(api)
-        headers = {**self._headers(), "Content-Encoding": "identity"}
-        answer = self._server.request("POST", api.writing(self.database, "s"), b"", headers)
-        if answer.status == 404 and self.create:
-            return f"; {self.database} is not there yet"
-        if error := api.verdict(answer, self.database):
-            raise error
-        return f"; may write {self.database}"
+            if "{" in self.database or api.makes_itself:  # where a write would make it
+                may = usable(api, "{serial}" in self.database or "{node}" in self.database)
+            else:
+                may = writable(api, self.database, self.create)
+            return greeting(api) + may

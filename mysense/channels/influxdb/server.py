@@ -63,7 +63,8 @@ class Server(plugin.Plugin):
 
     def access(self) -> Access:
         """Who we are; a password or token in a file is read anew each time."""
-        secret, token = password(self.password, self.password_file), password(self.token, self.token_file)
+        secret = password(self.password, self.password_file)
+        token = password(self.token, self.token_file, "token_file")
         return Access(self.place, self.user, secret, self.org, token)
 
     def api(self, server: _http.Connection) -> Api:

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from mysense import plugin
 from mysense.channels._influx import points
 from mysense.channels.influxdb.api import AnswerError, Api, RefusedError
+from mysense.channels.influxdb.checking import greeting, listed
 from mysense.channels.influxdb.feed import Feed, Position, whose
 from mysense.channels.influxdb.layout import Layout, checked_tags
 from mysense.channels.influxdb.server import Server
@@ -216,9 +217,7 @@ class Subscriber(Server, plugin.Subscriber):
         """Ask for the server's version and which databases match; reads nothing of them."""
         with self:
             api = self.api(self._server)
-            names = self._names(api)
-            what = ", ".join(names) if 0 < len(names) < 5 else f"{len(names) or 'no'} database{'s' * (len(names) > 1)}"
-            return f"InfluxDB {api.version} at {self.place}; reads {what}"
+            return f"{greeting(api)}; reads {listed(self._names(api))}"
 
 
 def _key(database: str, tags: dict[str, str]) -> str:

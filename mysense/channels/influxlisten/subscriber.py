@@ -88,7 +88,9 @@ class Subscriber(plugin.Subscriber):
         return f"{'https' if self.cert_file else 'http'}://{host}:{self.port}"
 
     def _access(self) -> Access:
-        access = Access(self.user, password(self.password, self.password_file), password(self.token, self.token_file))
+        access = Access(
+            self.user, password(self.password, self.password_file), password(self.token, self.token_file, "token_file")
+        )
         if bool(access.user) != bool(access.secret):
             raise ConfigError("user and password_file belong together: set both, or neither")
         return access
