@@ -24,6 +24,19 @@ def until(condition: Callable[[], Any], seconds: float = 20) -> Any:
     return value
 
 
+def received(source: Any) -> list[Any]:
+    """All that a subscriber of an InfluxDB gives until nothing more comes."""
+    got: list[Any] = []
+    never, quiet = threading.Event(), 0
+    while quiet < 2:
+        batch = source.receive()
+        got += batch
+        waits = source._round or any(feed.due < float("inf") for feed in source._feeds.values())
+        quiet = 0 if batch or waits else quiet + 1
+        never.wait(min(source.pause, 0.03))
+    return got
+
+
 def mysense(*args: object, code: int | None = 0, **kwargs: Any) -> subprocess.CompletedProcess[str]:
     """Run a command of mysense to its end; *code* is the exit code it must have."""
     done = subprocess.run(

@@ -12,6 +12,7 @@ from mysense.channels.influxdb.api import Question
 from mysense.errors import UnavailableError
 from mysense.telegram import SECOND, Data, Field, Ident, Location
 from mysense.testing import normal
+from tests.kit import received
 from tests.standins.server import Answered
 
 T0 = 1_700_000_000
@@ -81,13 +82,15 @@ def test_rows_come_as_they_were_written(server, ident, ways):
     assert {row["label"] for row in rows} == {"shed"}
 
 
-def test_rows_of_some_tags_can_be_asked_for(server, ident, ways):
+def test_the_newest_row_and_rows_of_some_tags_can_be_asked_for(server, ident, ways):
     with publisher(server, database="Fleet") as far:
         idents = [Ident("Ver", f"n{n}", text) for n, text in enumerate(STRANGE)]
         assert far.publish([data(n, each) for n, each in enumerate(idents)]) == {}
     api = ways(server)
+    newest = api.rows(Question("Fleet", "data", 0, 1, newest=True))
     found = [api.rows(Question("Fleet", "data", 0, 9, {"label": text})).rows for text in STRANGE]
 
+    assert [row[0] // SECOND - T0 for row in newest.rows] == [len(STRANGE) - 1]
     assert [[row[0] // SECOND - T0 for row in rows] for rows in found] == [[n] for n in range(len(STRANGE))]
 
 
@@ -161,7 +164,7 @@ def test_what_was_published_comes_back_as_it_was(server):
     with publisher(server) as far:
         assert far.publish(sent) == {}
     with influxdb.Subscriber(hostname="127.0.0.1", start="oldest", interval=0.01, **server.options) as far:
-        got = [telegram for _ in range(3) for telegram in far.receive()]
+        got = received(far)
 
     def data_of(telegrams):
         return sorted((t for t in normal(telegrams) if isinstance(t, Data)), key=lambda t: (t.ident.node, t.time))

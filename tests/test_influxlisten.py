@@ -736,7 +736,7 @@ def test_a_body_that_is_too_large_is_refused_packed_or_not(listen):
     ("headers", "body", "status"),
     [
         (("Content-Encoding: gzip",), b"m f=1", 400),
-        (("Content-Encoding: gzip",), gzip.compress(b"m f=1")[:-4], 400),
+        (("Content-Encoding: gzip",), gzip.compress(b"m f=1", mtime=0)[:-4], 400),
         (("Content-Encoding: br",), b"m f=1", 415),
         (("Transfer-Encoding: chunked",), b"zz\r\n", 400),
         (("Transfer-Encoding: chunked",), b"2\r\nm f=1", 400),

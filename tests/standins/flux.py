@@ -12,7 +12,7 @@ HEAD = (
 )
 ROWS = re.compile(
     HEAD + r' \|> pivot\(rowKey: \["_time"\], columnKey: \["_field"\], valueColumn: "_value"\)'
-    r' \|> group\(\) \|> sort\(columns: \["_time"\]\) \|> limit\(n: (\d+)\)'
+    r' \|> group\(\) \|> sort\(columns: \["_time"\], desc: (true|false)\) \|> limit\(n: (\d+)\)'
     r' \|> drop\(columns: \["_start", "_stop", "_measurement"\]\)'
 )
 TAGS = re.compile(HEAD + r" \|> first\(\) \|> keep\(columns: \[(.*)\]\) \|> limit\(n: 1\)")
@@ -27,6 +27,7 @@ class Question(NamedTuple):
     since: int
     tags: dict[str, str]
     kept: list[str] | None = None
+    newest: bool = False
     limit: int = 1
 
 
@@ -42,7 +43,7 @@ def question(query: str) -> Question | None:
     )
     if tags:
         return asked._replace(kept=[unescaped(column) for column in re.findall(STRING, found[7])])
-    return asked._replace(limit=int(found[7]))
+    return asked._replace(newest=found[7] == "true", limit=int(found[8]))
 
 
 def tables(asked: Question, points: Points, now: int) -> list[list[dict]]:
@@ -51,7 +52,8 @@ def tables(asked: Question, points: Points, now: int) -> list[list[dict]]:
         kept = [{k: v for k, v in tags.items() if k in asked.kept} for tags in points.series(asked.measurement)]
         distinct = [dict(pairs) for pairs in dict.fromkeys(tuple(tags.items()) for tags in kept)]
         return [[tags] for tags in distinct if tags]
-    rows = points.rows(asked.measurement, asked.since, now + DAY, asked.tags)[: asked.limit]
+    rows = points.rows(asked.measurement, asked.since, now + DAY, asked.tags)
+    rows = (rows[::-1] if asked.newest else rows)[: asked.limit]
     return [[{"_time": row.pop("time"), **row} for row in rows]]
 
 

@@ -16,7 +16,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 IDENTIFIER, LITERAL = r'"((?:[^"]|"")+)"', r"'((?:[^']|'')*)'"
 ROWS = re.compile(
     rf"SELECT \* FROM {IDENTIFIER} WHERE time >= '([0-9T:-]+)\.(\d{{9}})Z' AND time < now\(\) \+ INTERVAL '1 day'"
-    rf"((?: AND {IDENTIFIER} = {LITERAL})*) ORDER BY time LIMIT (\d+)"
+    rf"((?: AND {IDENTIFIER} = {LITERAL})*) ORDER BY time (ASC|DESC) LIMIT (\d+)"
 )
 COLUMNS = re.compile(
     rf"SELECT column_name FROM information_schema\.columns WHERE table_schema = 'iox' AND table_name = {LITERAL}"
@@ -173,7 +173,8 @@ class InfluxDB3(Server):
                 return Answered(400, f'Schema error: No field named "{tag}".')
         seconds = int(datetime.fromisoformat(f"{found[2]}+00:00").timestamp())
         since = max(seconds * SECOND + int(found[3]), time_ns() - retention * SECOND if retention else 0)
-        got = points.rows(table, since, time_ns() + DAY, wanted)[: int(found[7])]
+        got = points.rows(table, since, time_ns() + DAY, wanted)
+        got = (got[::-1] if found[7] == "DESC" else got)[: int(found[8])]
         return Answered(200, [dict(sorted({**row, "time": moment(row["time"])}.items())) for row in got])
 
     def _columns(self, points, found, retention):

@@ -34,7 +34,7 @@ class Access:
 
 
 class Question(NamedTuple):
-    """Rows of one measurement, oldest first, from a time (ns) on.
+    """Rows of one measurement, oldest first, from a time (ns) on; *newest* turns that round.
 
     *tags* must have these values. Rows that lie more than a day ahead are not asked for: a
     single wrong clock must not move a reader into the future.
@@ -45,6 +45,7 @@ class Question(NamedTuple):
     since: int
     limit: int
     tags: Mapping[str, str] = {}
+    newest: bool = False
 
 
 class Table(NamedTuple):

@@ -15,6 +15,9 @@ from mysense.telegram import Ident, Telegram, Value
 
 INFOS = 5000
 """Idents read by one query."""
+SETTLE = 1.0
+"""Seconds that rows must have been there before they are taken: a server shows a row while it is
+still being written, some of its fields already and others not yet."""
 
 
 class Position(NamedTuple):
@@ -46,6 +49,8 @@ class Feed:
         self.node, _ = whose(layout, database, measurement, tags)
         self._layout = layout
         self.checked = time.monotonic()
+        self._settled = -1  # rows up to this time (ns) are whole
+        self._seen: tuple[int, float] | None = None  # the newest row seen after that, and when
         self._infos: list[tuple[int, Known]] = []
         self._others: dict[Node, Known] = {}
         self._said: Ident | None = None
@@ -65,19 +70,40 @@ class Feed:
         self.checked = time.monotonic()
         self._learn(api)
 
+    @property
+    def due(self) -> float:
+        """When (on the monotonic clock) rows that were seen already may be taken; never where there are none."""
+        return self._seen[1] + SETTLE if self._seen else inf
+
     def read(self, api: Api, limit: int) -> tuple[list[Telegram], bool]:
         """The next telegrams, and whether there may be more at once; moves the position on."""
         rows, columns, more = self._next(api, limit)
-        if not rows:
-            return [], more
+        whole = self._whole(api, rows, more)
+        if not whole:
+            return [], False
         where = columns.index("new") if "new" in columns else 0
-        if where and any(row[where] == "1" and row[0] > self.newest_info for row in rows):
+        if where and any(row[where] == "1" and row[0] >= self.newest_info for row in whole):
             self._learn(api)
-        telegrams = list(self._telegrams(columns, rows))
-        last = rows[-1][0]
-        marks = frozenset(_mark(columns, row) for row in rows if row[0] == last)
+        telegrams = list(self._telegrams(columns, whole))
+        last = whole[-1][0]
+        marks = frozenset(_mark(columns, row) for row in whole if row[0] == last)
         self.position = Position(last, marks | self.position.seen if last == self.position.time else marks)
-        return telegrams, more
+        return telegrams, more and len(whole) == len(rows)
+
+    def _whole(self, api: Api, rows: Sequence[Sequence[Any]], more: bool) -> Sequence[Sequence[Any]]:
+        """The rows that were there a moment ago already."""
+        now = time.monotonic()
+        if self._seen and now - self._seen[1] >= SETTLE:
+            self._settled, self._seen = self._seen[0], None
+        if not rows or rows[-1][0] <= self._settled:
+            return rows
+        if self._seen is None:
+            newest = rows[-1][0]
+            if more:  # a long way to go: look how far, and wait only once
+                last = api.rows(self.question(1)._replace(newest=True)).rows
+                newest = max(newest, last[0][0]) if last else newest
+            self._seen = newest, time.monotonic()
+        return [row for row in rows if row[0] <= self._settled]
 
     def question(self, limit: int) -> Question:
         """What ``read`` will ask first."""
@@ -157,8 +183,9 @@ class Feed:
             return
         if self._infos and self._infos[-1][1].ident.digest == known.ident.digest:
             return
+        if self._infos and self._infos[-1][0] == row[0]:  # it was not whole when we read it
+            self._infos.pop()
         self._infos.append((row[0], known))
-        self._infos.sort(key=lambda info: info[0])
 
 
 def whose(layout: Layout, database: str, measurement: str, tags: Mapping[str, str]) -> tuple[Node, list[str]]:

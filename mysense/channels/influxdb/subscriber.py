@@ -103,7 +103,8 @@ class Subscriber(Server, plugin.Subscriber):
         if self._round:
             self.pause = 0.0
         else:  # the round is over
-            self.pause = 0.0 if self._more else max(0.0, self.interval - (time.monotonic() - self._begun))
+            due = min([self._begun + self.interval, *(feed.due for feed in self._feeds.values())])
+            self.pause = 0.0 if self._more else max(0.01, due - time.monotonic())
         return telegrams
 
     def _begin(self) -> Api:

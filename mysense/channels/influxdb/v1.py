@@ -124,11 +124,11 @@ def _asked(statement: str, database: str) -> str:
 
 def _selection(question: Question) -> str:
     """The statement of a question."""
-    _, measurement, since, limit, tags = question
+    _, measurement, since, limit, tags, newest = question
     same = "".join(f" AND {quoted(tag)} = {literal(value)}" for tag, value in tags.items())
     return (
         f"SELECT * FROM {quoted(measurement)} WHERE time >= {since} AND time < now() + 1d{same}"
-        f" ORDER BY time LIMIT {limit}"
+        f" ORDER BY time {'DESC' if newest else 'ASC'} LIMIT {limit}"
     )
 
 

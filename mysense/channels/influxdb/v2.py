@@ -98,13 +98,13 @@ class V2(Api):
         return found
 
     def rows(self, question: Question) -> Table:
-        database, measurement, since, limit, tags = question
+        database, measurement, since, limit, tags, newest = question
         same = "".join(f" and r[{literal(tag)}] == {literal(value)}" for tag, value in tags.items())
         records = self._records(
             f"from(bucket: {literal(database)}) |> range(start: time(v: {since}), stop: 1d)"
             f" |> filter(fn: (r) => r._measurement == {literal(measurement)}{same})"
             ' |> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")'
-            f' |> group() |> sort(columns: ["_time"]) |> limit(n: {limit})'
+            f' |> group() |> sort(columns: ["_time"], desc: {"true" if newest else "false"}) |> limit(n: {limit})'
             f" |> drop(columns: {listed(_NO_COLUMNS)})"
         )
         if not all("_time" in record for record in records):

@@ -73,13 +73,13 @@ class V3(Api):
         return [{tag: str(value) for tag, value in row.items() if value} for row in rows if any(row.values())]
 
     def rows(self, question: Question) -> Table:
-        database, measurement, since, limit, tags = question
+        database, measurement, since, limit, tags, newest = question
         same = "".join(f" AND {quoted(tag)} = {literal(value)}" for tag, value in tags.items())
         rows = self._select(
             database,
             f"SELECT * FROM {quoted(measurement)}"
             f" WHERE time >= {literal(text(since))} AND time < now() + INTERVAL '1 day'{same}"
-            f" ORDER BY time LIMIT {limit}",
+            f" ORDER BY time {'DESC' if newest else 'ASC'} LIMIT {limit}",
         )
         others = dict.fromkeys(name for row in rows for name in row if name != "time")
         try:
