@@ -331,12 +331,30 @@ def stored(influxd):
     return found
 
 
-AFTER_TEXT = re.compile(r'="(?:[^"\\]|\\.)*"[^, \n]', re.DOTALL)
+TEXT = re.compile(r'(?<=[^\\]=)"(?:[^"\\]|\\.)*"(?=[, \n]|\Z)', re.DOTALL)
 
 
 def differs(body):
-    """Where influxd 1.6.7 does what nobody expects; docs/influxdb-listener.md names all of it."""
-    return AFTER_TEXT.search(body) or "\\\n" in body or body.endswith("\\") or "\\\\" in body
+    """Where influxd 1.6.7 does what nobody expects; docs/influxdb-listener.md names it.
+
+    It takes lines together when it meets a quote that begins no text, or an escaped equal sign beside a quote,
+    adds to a text what stands behind it, and loses what stands behind a backslash at the end of a name or line.
+    """
+    stray = '"' in TEXT.sub("", body)
+    return (
+        (stray and ("\n" in body or re.search(r'="(?:[^"\\]|\\.)*"[^, ]', body)))
+        or ('"' in body and "\\=" in body)
+        or re.search(r"\\\\|\\\n|\\\Z", body)
+    )
+
+
+def mixed(points):
+    """Whether a field has two types: a database refuses or hides one of them, the journal has no types."""
+    types = {}
+    for point in points:
+        for name, value in point.fields.items():
+            types.setdefault((point.series.measurement, name), set()).add(type(value))
+    return any(len(each) > 1 for each in types.values())
 
 
 def merged(points):
@@ -350,19 +368,18 @@ def merged(points):
     return there
 
 
-@settings(max_examples=150, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(broken())
 def test_it_answers_like_an_influxd_and_keeps_the_same(oracle, body):
-    assume(not differs(body))
+    read, _ = Reader().read(body, 1, time.time_ns())
+    assume(not differs(body) and not mixed(read))
     influxd, there = oracle
     status, said = answer_of(influxd.port, body)
     points = stored(influxd)
-    assume("field type conflict" not in said)  # the journal has no types
     database = f"oracle{next(NUMBERS)}"  # what comes a second time, the journal knows already
 
     ours = there.write(database, body.encode())
     came = [dict(t.values) for t in there.telegrams() if isinstance(t, Data) and t.ident.project == database]
-    read, _ = Reader().read(body, 1, time.time_ns())
 
     assert ours[0] == status, (said, ours)
     assert merged((p.series.measurement, p.series.tags, p.fields, p.time) for p in read) == merged(points)

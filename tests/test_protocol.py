@@ -36,6 +36,8 @@ def read(text, step=1):
         (r"m\,x\ y=z,a\=b\ c=d\,e f\ g\=h=1 1", ("m,x y=z", {"a=b c": "d,e"}, {"f g=h": 1.0}, 1)),
         (r"m,path=C:\dir f=1 1", ("m", {"path": r"C:\dir"}, {"f": 1.0}, 1)),
         ('m,t="a" "f"=1 1', ("m", {"t": '"a"'}, {'"f"': 1.0}, 1)),
+        (r"m\"x,t\"=a\"b f\"x=1 1", ('m"x', {r"t\"": r"a\"b"}, {'f"x': 1.0}, 1)),
+        ("m,t==a f=1 1", ("m", {"t": "=a"}, {"f": 1.0}, 1)),
         ("  m  f=1  5  ", ("m", {}, {"f": 1.0}, 5)),
         ("m f=1,f=2 1", ("m", {}, {"f": 2.0}, 1)),
         ("m time=1,f=2 1", ("m", {}, {"f": 2.0}, 1)),
@@ -56,6 +58,7 @@ def test_a_line_is_a_point(line, point):
         ("m,t f=1", "missing tag value"),
         ("m,t= f=1", "missing tag value"),
         ("m,t=a=b f=1", "invalid tag format"),
+        ("m,t==a=b f=1", "invalid tag format"),
         ("m,t=a\\ f=1", "invalid tag format"),
         ("m,a=1,a=2 f=1", "duplicate tags"),
         ("m,time=1 f=1", "invalid tag key: a tag cannot be called time"),
@@ -204,10 +207,10 @@ def test_the_quick_way_reads_what_the_thorough_one_does(pairs):
 def test_plain_numbers_stay_text():
     reader = Reader()
     reader.read("m f=1 1", 1, NOW)
-    [point], _ = reader.read("m f=1,g=2i,h=3.5,i=true 1", 1, NOW)
+    [point], _ = reader.read("m f=1,g=2i,h=-3.05,i=true,j=0.0,k=97.38220640569 1", 1, NOW)
 
     assert point.fields.__class__ is JsonValues
-    assert point.fields.text == '{"f":1.0,"g":2,"h":3.5,"i":true}'
+    assert point.fields.text == '{"f":1.0,"g":2,"h":-3.05,"i":true,"j":0.0,"k":97.38220640569}'
 
 
 def test_beginnings_of_strangers_do_not_fill_the_memory():

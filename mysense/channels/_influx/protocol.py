@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from mysense.channels._influx.values import FARTHEST, Wrong, fields_of, guessed, name, time_of
+from mysense.channels._influx.values import FARTHEST, Wrong, fields_of, guessed, name, tag, time_of
 from mysense.telegram import Value
 from mysense.wire import JsonValues
 
@@ -18,14 +18,14 @@ _CACHED = 10_000
 
 # Fields as the journal would write them: plain names, numbers of up to 15 digits in their shortest form, truths. They
 # can stay text. What is written in another way is read and written anew, so that a repeat is known as one.
-_FLOAT = r"(?=[0-9.]{1,15}+(?:,|\Z))(?!0\.0000)(?:0|[1-9][0-9]*+)(?:\.(?:0|[0-9]*[1-9]))?"
+_FLOAT = r"(?=[0-9.]{1,15}+(?:,|\Z))(?!0\.0000)(?:0|[1-9][0-9]*+)(?:\.(?:[0-9]*[1-9]|0))?+"
 _FIELD = rf"[A-Za-z0-9_:%/-]++=(?:-?{_FLOAT}|-?[1-9][0-9]{{0,17}}+i|0i|true|false)"
 _plain = re.compile(rf"{_FIELD}(?:,{_FIELD})*+").fullmatch
 _without_point = re.compile(r"(=-?+[0-9]++)(?![0-9.i])").sub
 _whole = re.compile(r"([0-9])i(?=,|\Z)").sub
 _stamp = re.compile(r"-?[0-9]{1,19}").fullmatch
 _rest = re.compile(r'(?:[^"\n]++|(?<=[^\\]=)"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)|")*+', re.DOTALL).match
-_gap = re.compile(r"(?<!\\) +").search
+_gap = re.compile(r"(?<!\\) [ \t\0]*").search
 _commas = re.compile(r"(?<!\\),").split
 _equals = re.compile(r"(?<!\\)=").split
 
@@ -92,7 +92,7 @@ class Reader:
         if not gap:
             raise Wrong("missing fields")
         fields, end = fields_of(line, gap.end())
-        stamp, _, more = line[end:].strip(" ").partition(" ")
+        stamp, _, more = line[end:].lstrip(" \t\0").rstrip(" ").partition(" ")
         if more:
             raise Wrong("point is invalid")
         if fields.pop("time", None) is not None and not fields:
@@ -139,17 +139,17 @@ def _series(head: str) -> Series:
         raise Wrong("missing measurement")
     tags: dict[str, str] = {}
     for part in parts:
-        key, *values = _equals(part)
+        key, *values = _equals(part, 1)
         if not key:
             raise Wrong("missing tag key")
         if not values or not values[0]:
             raise Wrong("missing tag value")
-        if len(values) > 1:
+        if len(_equals(values[0])) > 1 + values[0].startswith("="):  # it may begin with one
             raise Wrong("invalid tag format")
-        key = name(key)
+        key = tag(key)
         if key in tags:
             raise Wrong("duplicate tags")
         if key == "time":
             raise Wrong("invalid tag key: a tag cannot be called time")
-        tags[key] = name(values[0])
+        tags[key] = tag(values[0])
     return Series(name(measurement), tags)

@@ -40,7 +40,12 @@ class Wrong(Exception):
 
 
 def name(text: str) -> str:
-    """A tag, its value or the name of a field without its escapes."""
+    """The name of a measurement or of a field, without its escapes."""
+    return re.sub(r"\\([,= \"])", r"\1", text) if "\\" in text else text
+
+
+def tag(text: str) -> str:
+    """A tag or its value, without its escapes."""
     return re.sub(r"\\([,= ])", r"\1", text) if "\\" in text else text
 
 
