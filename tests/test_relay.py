@@ -2,8 +2,13 @@
 
 import csv
 import random
+import re
+import shlex
+import subprocess
+import sys
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -184,3 +189,48 @@ def test_the_two_halves_of_a_relay_may_be_two_processes(servers, tmp_path):
             kit.kill()
 
     assert len(b.rows("SELECT * FROM data", "Fleet_n0")) == 50
+
+
+PAGE = (Path(__file__).parent.parent / "docs" / "influxdb-relay.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```\w*\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+
+def test_the_first_exercise_of_the_page_shows_what_the_page_shows(servers):
+    a, _ = servers
+    [first, second] = [shlex.split(b[2:]) for b in BLOCKS if b.startswith("$ ")]
+    [shown] = [block.splitlines() for block in BLOCKS if block.startswith('{"ident"')]
+    port = ["--port", str(a.port)]
+    window = subprocess.Popen(
+        [sys.executable, "-m", *first, *port, "--interval", "0.1", "-n", "4"], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        a.query('CREATE DATABASE "BdP_test_sense"')
+        a.write("BdP_test_sense", 'info,label="myTest" temperature=32')
+        mysense(*second[1:], *port)
+        said = window.communicate(timeout=30)[0].splitlines()
+    finally:
+        window.kill()
+
+    assert len(said) == len(shown)
+    for line, like in zip(said, shown, strict=True):
+        assert re.fullmatch(".*".join(map(re.escape, like.split("…"))), line)
+
+
+def test_the_configuration_of_the_page_relays(servers, tmp_path):
+    a, b = servers
+    fill(a, [Ident("Fleet", "n0"), Ident("Other", "n0")], 0, 3)
+    [text] = [block for block in BLOCKS if block.startswith("[subscriber")]
+    for name, server in (("influx.example.org", a), ("archive.example.net", b)):
+        text = text.replace(name, f"127.0.0.1\nport = {server.port}")
+    (tmp_path / "secret").write_text("no server asks for it\n")
+    (tmp_path / "secret").chmod(0o600)
+    text = re.sub(r"/etc/mysense/\S+", str(tmp_path / "secret"), text).replace("/srv/mysense", str(tmp_path / "csv"))
+    kit = Kit(tmp_path, text)
+    kit.start()
+    try:
+        until(lambda: rows(b, "Fleet_n0") == rows(a, "Fleet_n0"))
+        until(lambda: written(tmp_path, "Fleet_n0") == [0, 1, 2])
+    finally:
+        kit.kill()
+
+    assert b.databases() == ["Fleet_n0"]

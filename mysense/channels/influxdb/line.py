@@ -7,6 +7,7 @@ server for ever.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from mysense import wire
@@ -114,7 +115,7 @@ class Encoder:
         }
         if ident.fields:
             items |= lists(ident.fields)
-        items["ident"] = wire.encode_ident(ident)
+        items["ident"] = wire.encode_ident(ident if ident.since is not None else replace(ident, since=time))
         tags = self._layout.beside
         left = {name: value for name, value in items.items() if name not in without and name not in tags}
         there = {name: value for name, value in left.items() if self._writable(name, value)}
