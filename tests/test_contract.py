@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mysense import registry
-from mysense.channels import influxdb
+from mysense.channels import influxdb, influxlisten
 from mysense.channels.console import Publisher as Console
 from mysense.channels.csv import Publisher as Csv
 from mysense.processors.calibrate import Processor as Calibrate
@@ -16,6 +16,7 @@ from mysense.sensors.replay import Sensor as Replay
 from mysense.sensors.simulated import Sensor as Simulated
 from mysense.testing import ProcessorContract, PublisherContract, SensorContract, SubscriberContract
 from tests.kit import Line
+from tests.servers import free_ports
 
 CAPTURED = Path(__file__).parent.parent / "testdata" / "dylos-input.txt"
 
@@ -117,6 +118,21 @@ class TestInfluxDBInTheLayoutOfOthers(TestInfluxDB):
         return influxdb.Publisher(
             hostname="127.0.0.1", port=self.port, database="{project}", measurement="m", tags="host={label}, node"
         )
+
+
+class TestInfluxListenSubscriber(SubscriberContract):
+    replays = False  # what was not confirmed was refused, and its writer sends it again
+
+    @pytest.fixture(autouse=True)
+    def _port(self):
+        [self.port] = free_ports(1)
+
+    def make(self):
+        return influxlisten.Subscriber(port=self.port)
+
+    def send(self, telegrams):
+        with influxdb.Publisher(hostname="127.0.0.1", port=self.port) as far:
+            assert not far.publish(telegrams)
 
 
 class TestCalibrate(ProcessorContract):

@@ -111,7 +111,7 @@ def test_an_airrohr_writes_as_to_an_influxdb(listen):
     assert before <= at <= time.time_ns()
     assert values == {
         "SDS_P1": 12.3, "SDS_P2": 5.1, "BME280_temperature": 21.42, "samples": 812345.0, "signal": -61.0,
-        "node": "esp8266-1234", "measurement": "feinstaub",
+        "measurement": "feinstaub",
     }  # fmt: skip
 
 
@@ -132,9 +132,9 @@ def test_telegraf_writes_packed_and_in_chunks(listen):
         entry
         for n in range(3)
         for entry in (
-            ("telegraf_pi", T0 * SECOND, {"cpu": f"cpu{n}", "host": "pi", "measurement": "cpu",
+            ("telegraf_pi", T0 * SECOND, {"cpu": f"cpu{n}", "measurement": "cpu",
                                           "usage_idle": 97.5 - n, "usage_user": 1.5}),
-            ("telegraf_pi", (T0 + n) * SECOND, {"host": "pi", "path": "/home of all", "measurement": "disk",
+            ("telegraf_pi", (T0 + n) * SECOND, {"path": "/home of all", "measurement": "disk",
                                                 "free": n, "label": "a, b"}),
         )
     ]  # fmt: skip
@@ -149,7 +149,7 @@ def test_an_esphome_like_device_writes_single_points_with_a_token(listen):
 
     assert there.data() == [
         ("garden_shed-esp", (T0 + n) * SECOND,
-         {"device": "shed-esp", "value": 20 + n / 2, "measurement": "temperature"})
+         {"value": 20 + n / 2, "measurement": "temperature"})
         for n in range(3)
     ]  # fmt: skip
 
@@ -188,7 +188,7 @@ def test_an_influxd_pushes_what_is_written_into_it(listen, influxd, serial):
     name = f"{serial}_pi"
     assert sorted(got, key=lambda d: d[1]) == [
         (name, (T0 + n) * SECOND,
-         {"temp": n + 0.5, "state": "o k", "n": n, "on": True, "host": "pi", "measurement": "room"})
+         {"temp": n + 0.5, "state": "o k", "n": n, "on": True, "measurement": "room"})
         for n in range(50)
     ]  # fmt: skip
 

@@ -9,7 +9,8 @@ The rules, which docs/influxdb-relay.md states for users:
 * ``info`` tells an ident, if it holds one. Anything else that somebody typed there is passed over.
 * ``station`` is a note, where it has a ``kind`` and a ``text``.
 * In ``data`` the tags label and geolocation are the ident's, unless they differ from it.
-* All other tags become values, and so does the name of another measurement.
+* All other tags become values, but for the one that named the node; and so does the name of
+  another measurement.
 """
 
 import re
@@ -57,19 +58,30 @@ def node(database: str, measurement: str, tags: Mapping[str, Value]) -> Node:
     >>> node("sensorcommunity", "feinstaub", {"node": "esp8266-1234"})
     Node(project='sensorcommunity', serial='esp8266-1234', label='')
     """
-    project, colon, serial = database.partition("_")
+    project, serial = _split(database)
     if "serial" in tags:
-        given = tags.get("project") or (project if colon else database)
+        given = tags.get("project") or project or database
         return Node(_name(str(given)), _name(str(tags["serial"])))
-    if colon and project and serial and measurement in (INFO, DATA, STATION):
-        return Node(_name(project), _name(serial))
-    for tag in NODE_TAGS:
-        if said := tags.get(tag):
-            name = _name(str(said))
-            return Node(_name(database), name, "" if name == said else str(said))
-    if colon and project and serial:
-        return Node(_name(project), _name(serial))
-    return Node(_name(database), _name(measurement))
+    if tag := naming(database, measurement, tags):
+        name = _name(str(tags[tag]))
+        return Node(_name(database), name, "" if name == tags[tag] else str(tags[tag]))
+    return Node(_name(project), _name(serial)) if project else Node(_name(database), _name(measurement))
+
+
+def naming(database: str, measurement: str, tags: Mapping[str, Value]) -> str:
+    """The tag by which somebody else names the device; empty where its node is named in another way.
+
+    It says nothing more, and becomes no value.
+    """
+    if "serial" in tags or (measurement in (INFO, DATA, STATION) and _split(database)[0]):
+        return ""
+    return next((tag for tag in NODE_TAGS if tags.get(tag)), "")
+
+
+def _split(database: str) -> tuple[str, str]:
+    """Project and serial of a database that is called <project>_<serial>, else nothing."""
+    project, _, serial = database.partition("_")
+    return (project, serial) if project and serial else ("", "")
 
 
 def _name(text: str) -> str:

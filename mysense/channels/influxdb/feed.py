@@ -195,7 +195,8 @@ def whose(layout: Layout, database: str, measurement: str, tags: Mapping[str, st
     if "node" in items:
         items["project"], _, items["serial"] = items["node"].partition("_")
     used = [tag for tag in tags if tag in naming]
-    if not items and (tag := next((tag for tag in points.NODE_TAGS if tag in tags and tag not in naming), "")):
+    others = {tag: text for tag, text in tags.items() if tag not in naming}
+    if not items and (tag := points.naming(database, measurement, others)):
         items, used = {tag: tags[tag]}, [*used, tag]
     return points.node(database, measurement, items), used
 

@@ -1,6 +1,6 @@
 """Points as telegrams, under the idents that their nodes have told."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from mysense import wire
@@ -21,6 +21,7 @@ class _Source:
     """Where the points of a series come from, and what its tags add to each of them under an ident."""
 
     node: Node
+    tags: Mapping[str, str]
     known: Known | None = None
     added: str = ""
     names: tuple[str, ...] = ()
@@ -42,20 +43,22 @@ class Telegrams:
             if point.fields.__class__ is JsonValues:
                 telegram = self._plain(source, known, point)
             if telegram is None:
-                telegram = self._telegram(source.node, known, point)
+                telegram = self._telegram(source, known, point)
             if telegram is not None:
                 yield telegram
 
     def _source(self, database: str, series: Series) -> _Source:
         if len(self._sources) >= _CACHED:  # names of strangers must not fill the memory
             self._sources.clear()
-        source = _Source(points.node(database, series.measurement, series.tags))
+        tag = points.naming(database, series.measurement, series.tags)
+        tags = {name: value for name, value in series.tags.items() if name != tag}
+        source = _Source(points.node(database, series.measurement, series.tags), tags)
         self._sources[database, series] = source
         return source
 
     def _plain(self, source: _Source, known: Known, point: Point) -> Data | None:
         """The data of a point whose fields can stay text; None where a rule must look at them."""
-        measurement, tags = point.series.measurement, point.series.tags
+        measurement, tags = point.series.measurement, source.tags
         if measurement in (INFO, STATION) or known.legacy:
             return None
         if source.known is not known:
@@ -72,9 +75,9 @@ class Telegrams:
             known.ident, point.time, JsonValues(f"{text[:-1]}{source.added}}}") if source.added else point.fields
         )
 
-    def _telegram(self, node: Node, known: Known, point: Point) -> Telegram | None:
-        (measurement, tags), said = (point.series.measurement, point.series.tags), point.fields
-        whole = {**said, **{tag: value for tag, value in tags.items() if tag not in said}}
+    def _telegram(self, source: _Source, known: Known, point: Point) -> Telegram | None:
+        measurement, said, node = point.series.measurement, point.fields, source.node
+        whole = {**said, **{tag: value for tag, value in source.tags.items() if tag not in said}}
         if measurement == INFO:
             told = points.told(whole, node, point.time)
             return told.ident if told and self._idents.told(node, told) else None
