@@ -1,8 +1,9 @@
 """A backlog reaches influxd: journal → cursor → publisher, against a bare HTTP client.
 
-Both send the same telegrams of one node in requests of the same size, in turn, each to an
-influxd that was just started. The bare client posts lines prepared beforehand and so shows
-what server and network allow; its rate is the measure.
+Of one node, and of a hundred with a database each. The bare client posts lines prepared
+beforehand, 5,000 a request to one database and 1,000 to each of many, over one connection;
+it shows what server and network allow, and its rate is the measure. Both send the same
+telegrams in turn, each to an influxd that was just started.
 """
 
 import argparse
@@ -18,7 +19,8 @@ from statistics import median
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from mysense.channels.influxdb import Publisher
 from mysense.channels.influxdb.line import Encoder
-from mysense.channels.influxdb.publisher import POINTS
+from mysense.channels.influxdb.v1 import creation
+from mysense.cli.run import relax_collector
 from mysense.clock import Clock
 from mysense.journal.sqlite import SqliteJournal
 from mysense.publishing import PublishWorker
@@ -28,20 +30,35 @@ from tests.servers import Influxd
 NAMES = ("pm1", "pm25", "pm10", "temp", "rh", "hpa", "no2", "o3", "rssi", "battery")
 
 
-def telegrams(count: int, serial: str) -> list[Data]:
-    """A backlog of one node: ten fields, one telegram a second."""
-    ident = Ident("Bench", serial, "backlog", fields=tuple(Field(name) for name in NAMES))
+def telegrams(count: int, nodes: int = 1) -> list[Data]:
+    """A backlog: ten fields; the nodes take turns."""
+    fields = tuple(Field(name) for name in NAMES)
+    idents = [Ident("Bench", f"k{n}", "backlog", fields=fields) for n in range(nodes)]
     return [
-        Data(ident, (1_700_000_000 + n) * SECOND, {name: round(n * 0.01 + k, 2) for k, name in enumerate(NAMES)})
+        Data(
+            idents[n % nodes],
+            (1_700_000_000 + n // nodes) * SECOND,
+            {name: round(n * 0.01 + k, 2) for k, name in enumerate(NAMES)},
+        )
         for n in range(count)
     ]
 
 
-def bare(server: Influxd, bodies: list[bytes], database: str) -> float:
+def bodies(data: list[Data], nodes: int) -> list[tuple[str, bytes]]:
+    """Database and lines of each request of the bare client."""
+    size, encoder = (5000 if nodes == 1 else 1000), Encoder()
+    made = []
+    for n in range(nodes):
+        lines = encoder.lines(data[n::nodes])
+        made += [(f"Bench_k{n}", "\n".join(lines[k : k + size]).encode()) for k in range(0, len(lines), size)]
+    return made
+
+
+def bare(server: Influxd, requests: list[tuple[str, bytes]]) -> float:
     """Seconds that a bare HTTP client takes."""
     client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
     begun = time.perf_counter()
-    for body in bodies:
+    for database, body in requests:
         client.request("POST", f"/write?db={database}&precision=s", body)
         answer = client.getresponse()
         answer.read()
@@ -64,23 +81,23 @@ def drain(server: Influxd, journal: SqliteJournal, section: str) -> float:
     return took
 
 
-def measure(count: int, folder: Path) -> tuple[float, float]:
+def measure(count: int, nodes: int, folder: Path) -> tuple[float, float]:
     """Telegrams a second of the bare client and of mysense, each on an influxd just started."""
-    data = telegrams(count, "k1")
-    lines = Encoder().lines(data)
-    bodies = ["\n".join(lines[k : k + POINTS]).encode() for k in range(0, len(lines), POINTS)]
+    data = telegrams(count, nodes)
+    requests = bodies(data, nodes)
     journal = SqliteJournal(folder / "journal.db")
     for k in range(0, count, 1000):
         journal.append(data[k : k + 1000])
-    del data, lines
+    del data
     gc.collect()
     rates = []
-    for number, run in enumerate((lambda s: bare(s, bodies, "Bench_k1"), lambda s: drain(s, journal, "publisher:x"))):
+    for number, run in enumerate((lambda s: bare(s, requests), lambda s: drain(s, journal, "publisher:x"))):
         with Influxd(folder / f"influxd{number}") as server:
-            server.query('CREATE DATABASE "Bench_k1" WITH DURATION INF SHARD DURATION 520w NAME "autogen"')
+            for n in range(nodes):
+                server.query(creation(f"Bench_k{n}"))
             rates.append(count / run(server))
-            [row] = server.rows("SELECT count(temp) FROM data", "Bench_k1")
-            assert row["count"] == count, row
+            stored = [server.rows("SELECT count(temp) FROM data", f"Bench_k{n}")[0]["count"] for n in range(nodes)]
+            assert sum(stored) == count, stored
     journal.close()
     return rates[0], rates[1]
 
@@ -88,17 +105,22 @@ def measure(count: int, folder: Path) -> tuple[float, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=100_000)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--nodes", type=int, nargs="*", default=[1, 100])
     args = parser.parse_args()
-    pairs = []
-    for number in range(args.rounds):
-        with tempfile.TemporaryDirectory() as name:
-            pairs.append(measure(args.count, Path(name)))
-        print(f"round {number}: bare {pairs[-1][0]:,.0f}/s, mysense {pairs[-1][1]:,.0f}/s")
-    print(f"bare HTTP, prepared lines: {median(b for b, _ in pairs):,.0f} telegrams/s")
-    print(f"mysense, from its journal: {median(m for _, m in pairs):,.0f} telegrams/s")
-    ratios = [m / b for b, m in pairs]
-    print(f"ratio: {median(ratios):.2f} (rounds {min(ratios):.2f} to {max(ratios):.2f})")
+    relax_collector()  # as the daemon does
+    for nodes in args.nodes:
+        pairs = []
+        for _ in range(args.rounds):
+            with tempfile.TemporaryDirectory() as name:
+                pairs.append(measure(args.count, nodes, Path(name)))
+        print(f"{args.count:,} telegrams of {nodes} node{'s' * (nodes > 1)}, a database each:")
+        for what, rates in zip(
+            ("bare HTTP, prepared lines", "mysense, from its journal"), zip(*pairs, strict=True), strict=True
+        ):
+            print(f"  {what}: {median(rates):,.0f} telegrams/s (rounds {min(rates):,.0f} to {max(rates):,.0f})")
+        ratios = [m / b for b, m in pairs]
+        print(f"  ratio: {median(ratios):.2f} (rounds {min(ratios):.2f} to {max(ratios):.2f})")
 
 
 if __name__ == "__main__":

@@ -133,14 +133,14 @@ def main() -> None:
     parser.add_argument("--bufsize", type=int, default=5000)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, Influxd(Path(name) / "influxd") as server:
-        fill(server, telegrams(args.count, "k1"))
+        fill(server, telegrams(args.count))
         pairs = []
         for number in range(args.rounds):
             folder = Path(name, str(number))
             folder.mkdir()
             pairs.append(
                 (
-                    args.count / bare(server, "Bench_k1", args.bufsize),
+                    args.count / bare(server, "Bench_k0", args.bufsize),
                     args.count / subscribe(server, folder, args.count, args.bufsize),
                 )
             )

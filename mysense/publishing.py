@@ -21,13 +21,6 @@ not pour a whole history into the rejected."""
 _OWN = "publisher/"
 
 
-class Item(NamedTuple):
-    """One telegram on its way out, with the number of the entry it came from."""
-
-    seq: int
-    telegram: Telegram
-
-
 class Stuck(NamedTuple):
     """Why a lane does not go on, and the number of the first entry that has to wait."""
 
@@ -109,13 +102,13 @@ class PublishWorker(Worker):
         if not self.lanes:
             self.well(len(entries))
 
-    def _items(self, entries: Iterable[Entry]) -> list[Item]:
-        """What the far end is to be given for these entries."""
-        fit = self._fit
+    def _items(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        """What the far end is to be given for these entries, each with the number of the entry it came from."""
+        fit, items = self._fit, entries
         if self._pipeline.steps:
-            items = [Item(seq, fit(out)) for seq, telegram in entries for out in self._pipeline(telegram)]
-        else:
-            items = [Item(seq, fit(telegram)) for seq, telegram in entries]
+            items = [Entry(seq, fit(out)) for seq, telegram in entries for out in self._pipeline(telegram)]
+        elif self._hides(entries):
+            items = [Entry(seq, fit(telegram)) for seq, telegram in entries]
         if self.plugin.accepts_past != inf:
             oldest = self.clock.now() - int(self.plugin.accepts_past * SECOND)
             late = [item for item in items if isinstance(item.telegram, Data) and item.telegram.time < oldest]
@@ -124,6 +117,11 @@ class PublishWorker(Worker):
         if not self.plugin.accepts_text:
             items = [item._replace(telegram=_numbers(item.telegram)) for item in items]
         return items
+
+    def _hides(self, entries: Sequence[Entry]) -> bool:
+        """Whether any of these has something private."""
+        idents = {id(ident): ident for ident in [ident_of(telegram) for _, telegram in entries]}
+        return any((self._publics.get(ident) or self._make_public(ident)) is not ident for ident in idents.values())
 
     def _fit(self, telegram: Telegram) -> Telegram:
         """The telegram without what is private."""
@@ -141,7 +139,7 @@ class PublishWorker(Worker):
         public = self._publics[ident] = ident.public(self._private)
         return public
 
-    def _publish(self, items: Sequence[Item]) -> dict[str, Stuck]:
+    def _publish(self, items: Sequence[Entry]) -> dict[str, Stuck]:
         """Deliver or set aside all items; the lanes that do not go on. Raises OSError for all."""
         if not items:
             return {}
@@ -160,7 +158,7 @@ class PublishWorker(Worker):
                 stuck[name] = left
         return stuck
 
-    def _work_off(self, lane: str, items: Sequence[Item], error: Exception | None) -> Stuck | None:
+    def _work_off(self, lane: str, items: Sequence[Entry], error: Exception | None) -> Stuck | None:
         """Halve the items of a lane until those that are not wanted stand alone."""
         if error is None:
             self._streak.pop(lane, None)
@@ -175,13 +173,13 @@ class PublishWorker(Worker):
                 return left
         return None
 
-    def _attempt(self, lane: str, items: Sequence[Item]) -> Exception | None:
+    def _attempt(self, lane: str, items: Sequence[Entry]) -> Exception | None:
         try:
             return (self.plugin.publish([item.telegram for item in items]) or {}).get(lane)
         except (OSError, RejectedError) as error:
             return error
 
-    def _set_aside(self, lane: str, item: Item, error: RejectedError) -> Stuck | None:
+    def _set_aside(self, lane: str, item: Entry, error: RejectedError) -> Stuck | None:
         self.cursor.reject(item.seq, str(error), item.telegram)
         count = self._streak[lane] = self._streak.get(lane, 0) + 1
         if count == 1:  # told once; the rest is counted
@@ -191,7 +189,7 @@ class PublishWorker(Worker):
         text = f"{count} telegrams in a row were refused ({error}); see 'mysense journal rejected', mend, then 'retry'"
         return Stuck(item.seq + 1, text, True)
 
-    def _park(self, items: Sequence[Item], stuck: Mapping[str, Stuck]) -> None:
+    def _park(self, items: Sequence[Entry], stuck: Mapping[str, Stuck]) -> None:
         """Leave the lanes that do not go on behind, and note which nodes they have."""
         if not (stuck or self.lanes):
             return
@@ -253,7 +251,7 @@ class PublishWorker(Worker):
         self._streak.clear()
         self._due.clear()
         for kept in self._journal.rejected(self.section):
-            if self._attempt(self.plugin.lane(kept.telegram), [Item(kept.seq, kept.telegram)]) is None:
+            if self._attempt(self.plugin.lane(kept.telegram), [Entry(kept.seq, kept.telegram)]) is None:
                 self._journal.drop_rejected([kept.number])
 
 

@@ -13,7 +13,7 @@ import trustme
 
 from mysense import examples
 from mysense.channels import _http, influxdb
-from mysense.channels.influxdb.publisher import POINTS
+from mysense.channels.influxdb.request import FIRST
 from mysense.errors import ConfigError, RejectedError, UnavailableError
 from mysense.state import State
 from mysense.telegram import SECOND, Data, Field, Ident, Note
@@ -112,8 +112,8 @@ def test_late_data_does_not_bring_an_old_ident_back(influxd, ident):
 
 
 def test_a_retry_across_a_change_of_ident_gives_the_same_points(stand_in, ident):
-    newer = Ident(ident.project, ident.serial, "roof", since=(T0 + POINTS) * SECOND)
-    batch = [data(n, ident if n < POINTS else newer) for n in range(POINTS + 3)]
+    newer = Ident(ident.project, ident.serial, "roof", since=(T0 + FIRST) * SECOND)
+    batch = [data(n, ident if n < FIRST else newer) for n in range(FIRST + 3)]
     stand_in.answers += [(204, {}, b""), (503, {}, b"")]
     state = State()
     for _ in range(2):  # the second time by a publisher that was opened again, as the worker does
@@ -605,15 +605,15 @@ def test_a_server_that_hangs_up_every_time_is_an_outage(stand_in, ident):
 def test_a_failure_in_the_middle_keeps_the_order_within_a_database(stand_in, ident):
     stand_in.answers += [(204, {}, b""), (503, {}, b"")]
     with publisher(stand_in) as far:
-        failures = far.publish([data(n, ident) for n in range(3 * POINTS)])
+        failures = far.publish([data(n, ident) for n in range(3 * FIRST)])
 
     assert list(failures) == [ident.node]
     assert len(stand_in.requests) == 2  # the third is not sent past the second
 
 
 def test_an_ident_behind_a_failure_is_announced_when_its_turn_comes(stand_in, ident):
-    newer = Ident(ident.project, ident.serial, "roof", since=(T0 + POINTS) * SECOND)
-    batch = [data(n, ident if n < POINTS else newer) for n in range(POINTS + 1)]
+    newer = Ident(ident.project, ident.serial, "roof", since=(T0 + FIRST) * SECOND)
+    batch = [data(n, ident if n < FIRST else newer) for n in range(FIRST + 1)]
     stand_in.answers.append((503, {}, b""))
     with publisher(stand_in) as far:
         far.publish(batch)

@@ -26,6 +26,7 @@ class Proxy:
     def __init__(self, server):
         proxy = self
         self.silent, self.broken, self.seen = set(), set(), []
+        self.most = 10**9  # lines of a request that are not too many for it
         self.closing = threading.Event()
 
         class Handler(BaseHTTPRequestHandler):
@@ -38,7 +39,7 @@ class Proxy:
                 if database in proxy.broken:
                     self.close_connection = True
                     return
-                if database in proxy.silent:
+                if database in proxy.silent or body.count(b"\n") >= proxy.most:
                     proxy.closing.wait(60)
                     self.close_connection = True
                     return
@@ -157,6 +158,22 @@ def test_who_was_silent_gets_the_whole_time_now_and_then(influxd, proxy, nodes, 
 
     assert [each >= 0.5 for each in patience] == [True, False, False, False, False, True, False]
     assert counts(influxd, nodes[:1]) == [5]
+
+
+def test_a_server_that_is_too_slow_for_large_requests_is_given_smaller_ones(influxd, proxy, nodes):
+    proxy.most = 150
+    sent = [Data(nodes[0], (T0 + n) * SECOND, {"temp": float(n)}) for n in range(400)]
+    tries = []
+    with influxdb.Publisher(hostname="127.0.0.1", port=proxy.port, timeout=0.2) as far:
+        while not tries or tries[-1]:
+            try:
+                tries.append(far.publish(sent))
+            except OSError as error:
+                tries.append(error)
+            assert len(tries) < 12
+
+    assert counts(influxd, nodes[:1]) == [400]
+    assert len(tries) > 1
 
 
 def test_what_was_left_behind_arrives_whole_and_delays_nobody(influxd, proxy, nodes, journal):

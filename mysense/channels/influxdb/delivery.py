@@ -90,7 +90,7 @@ class Delivery:
 
     def _unheard(self, request: Request, error: UnavailableError) -> None:
         database = request.database
-        self._requests.failed(request)
+        self._requests.unheard(request)
         self._silent[database] = self._silent.get(database, 0) + 1
         self._broken[database] = self.failures[database] = error
         if not self._answered and len(self._broken) > 1:  # nobody answers: it is not one database

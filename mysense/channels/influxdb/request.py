@@ -10,8 +10,12 @@ from mysense.channels.influxdb.layout import Layout
 from mysense.state import State
 from mysense.telegram import Data, Ident, Note, Telegram
 
-POINTS = 1000
-"""Points of one request: more gain nothing, and the next ones are encoded while the server works."""
+POINTS = 5000
+"""Points of one request: more gain nothing."""
+LEAST = 100
+"""Points that every server can take in the time it is given."""
+FIRST = 1000
+"""Points of the first: the server is to have something to do while more is encoded."""
 
 BYTES = 1_000_000
 """Bytes of one request before it is compressed: many a proxy takes no more."""
@@ -49,12 +53,15 @@ class Requests:
         self._announced = Announced(state)
         self._precision, self._legacy, self._compress = precision, legacy, compress
         self._left_out: dict[str, set[str]] = {}
+        self._most = POINTS
 
     def of(self, database: str, telegrams: Sequence[Telegram]) -> Iterator[Request]:
         """The requests for telegrams of one database, in their order; each is made when it is asked for."""
-        size = 1 if self._legacy else POINTS  # without a time of their own, points of one request are one
-        for begin in range(0, len(telegrams), size):
+        begin, size = 0, FIRST
+        while begin < len(telegrams):
+            size = 1 if self._legacy else min(size, self._most)  # without times of their own, points are one
             yield from self._sized(database, telegrams[begin : begin + size])
+            begin, size = begin + size, 2 * size
 
     def _sized(self, database: str, telegrams: Sequence[Telegram]) -> Iterator[Request]:
         try:
@@ -80,6 +87,12 @@ class Requests:
     def delivered(self, request: Request) -> None:
         """The server has it: its idents are known there."""
         self._announced.delivered(request.told)
+        self._most = min(POINTS, self._most + LEAST)
+
+    def unheard(self, request: Request) -> None:
+        """No answer came in time: it may be too much for the server, so the next ones are smaller."""
+        self.failed(request)
+        self._most = max(LEAST, self._most // 2)
 
     def failed(self, request: Request) -> None:
         """The server does not have it, or perhaps not: its idents are told again."""
