@@ -19,6 +19,7 @@ from benchmarks.drain import telegrams
 from mysense.channels import _http
 from mysense.channels.influxdb import Publisher, Subscriber
 from mysense.channels.influxdb.v1 import creation
+from mysense.cli.run import relax_collector
 from mysense.clock import Clock
 from mysense.journal.sqlite import SqliteJournal
 from mysense.telegram import SECOND, Data, Field, Ident
@@ -132,6 +133,7 @@ def main() -> None:
     parser.add_argument("--nodes", type=int, default=1000)
     parser.add_argument("--bufsize", type=int, default=5000)
     args = parser.parse_args()
+    relax_collector()  # as the daemon does
     with tempfile.TemporaryDirectory() as name, Influxd(Path(name) / "influxd") as server:
         fill(server, telegrams(args.count))
         pairs = []
