@@ -63,7 +63,12 @@ def test_the_sections_it_shows_can_be_written_so(tmp_path):
 
     settings = config.load(conf)
 
-    assert [end.section for end in settings.ends] == ["sensor:dylos", "publisher:influxdb"]
+    assert [end.section for end in settings.ends] == [
+        "sensor:dylos",
+        "publisher:influxdb",
+        "subscriber:influxdb",
+        "subscriber:influxlisten",
+    ]
 
 
 def test_the_sensor_it_shows_is_one(tmp_path):
