@@ -21,6 +21,7 @@ from mysense.telegram import SECOND, Data, Field, Ident, Item, Location, Note, T
 
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 _OWN = ("project", "serial", "label", "geolocation", "fields", "since")
+_FARTHEST = 2**63 - 1
 _LISTS = ("fields", "units", "types")  # the parallel lists of a legacy ident
 
 
@@ -72,18 +73,23 @@ def seconds(time: int) -> str:
 def nanoseconds(value: object) -> int:
     """Seconds, a whole or decimal number or its text, as nanoseconds; ValueError if it is none.
 
+    Times that 64 bits cannot hold, further away than 292 years, are none: no journal could keep them.
+
     >>> nanoseconds("1500000000.123"), nanoseconds(7)
     (1500000000123000000, 7000000000)
     """
     if type(value) is int:
-        return value * SECOND
-    if isinstance(value, bool) or not isinstance(value, float | Decimal | str):
+        time = value * SECOND
+    elif isinstance(value, bool) or not isinstance(value, float | Decimal | str):
         raise ValueError(f"{value!r} is not a time in seconds since 1970")
-    try:
-        number = Decimal(str(value)) * SECOND
-        return int(number.to_integral_value())
-    except (InvalidOperation, OverflowError, ValueError):
-        raise ValueError(f"{value!r} is not a time in seconds since 1970") from None
+    else:
+        try:
+            time = int((Decimal(str(value)) * SECOND).to_integral_value())
+        except (InvalidOperation, OverflowError, ValueError):
+            raise ValueError(f"{value!r} is not a time in seconds since 1970") from None
+    if not -_FARTHEST <= time <= _FARTHEST:
+        raise ValueError(f"{str(value)[:40]} is not a time in seconds since 1970")
+    return time
 
 
 def encode(telegram: Telegram) -> str:
@@ -248,9 +254,16 @@ def decode_ident(said: str | bytes | Mapping[str, Any]) -> Ident:
         label=str(said.get("label") or ""),
         geolocation=_place(place) if place else None,
         fields=_fields(said),
-        meta={k: _item(v) for k, v in said.items() if k not in _OWN + _LISTS and v not in (None, "", [])},
+        meta={k: _item(v) for k, v in said.items() if k not in _OWN + _LISTS and _there(v)},
         since=None if since is None else nanoseconds(since.text if isinstance(since, _Exact) else since),
     )
+
+
+def _there(value: Any) -> bool:
+    """Whether an item says something: a number that is not finite does not."""
+    if isinstance(value, list):
+        return bool(value) and all(_there(member) for member in value)
+    return value not in (None, "") and not (isinstance(value, float) and not math.isfinite(value))
 
 
 def _place(said: object) -> Location | None:

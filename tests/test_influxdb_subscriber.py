@@ -1,13 +1,17 @@
 """The subscriber against a real InfluxDB: found databases, positions, idents, what others have written."""
 
+import json
 import threading
 import time
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mysense.channels import influxdb
-from mysense.channels._influx.points import told
+from mysense.channels._influx.points import Known, Node, told
+from mysense.channels._influx.points import data as of_point
 from mysense.channels.influxdb import feed
 from mysense.channels.influxdb.subscriber import beginning, moment
 from mysense.clock import Clock
@@ -429,12 +433,37 @@ def test_a_user_without_a_grant_for_one_database_reads_the_others_and_is_told_on
     )
     with source:
         got = received(source)
+        received(source)
         assert len([r for r in caplog.records if "cannot be read" in r.message and other.node in r.message]) == 1
         influxd_auth.query(f'GRANT READ ON "{other.node}" TO "{user}"')
         after = received(source)
 
     assert seconds(got) == [0]
     assert {t.ident.node for t in after if isinstance(t, Data)} == {other.node}
+
+
+def test_when_no_database_can_be_read_that_is_an_outage_and_few_words(influxd_auth, serial, caplog):
+    names = tuple(f"No_{serial}n{n}" for n in range(9))
+    influxd_auth.query(f"CREATE USER \"{serial}\" WITH PASSWORD 'acacadabra'")
+    source = subscriber(influxd_auth, databases=names, user=serial, password="acacadabra")
+    with source, pytest.raises(UnavailableError, match="not authorized"):
+        source.receive()
+
+    assert len([r for r in caplog.records if "(and 8 more) cannot be read" in r.message]) == 1
+    assert len([r for r in caplog.records if "cannot be read" in r.message]) == 1
+
+
+def test_a_server_that_is_too_slow_for_large_answers_is_asked_for_less(own_influxd, ident):
+    publish(own_influxd, *(data(n, ident) for n in range(10)))
+    with subscriber(own_influxd, ident, bufsize=1000, timeout=0.3) as source:
+        received(source)
+        with own_influxd.hung(), pytest.raises(OSError, match="no answer"):
+            source.receive()
+        assert source._most == 500
+    with source:
+        received(source)
+
+        assert source._most > 500
 
 
 def test_a_user_sees_what_he_may_read(influxd_auth, ident):
@@ -546,9 +575,38 @@ def test_what_this_kit_published_itself_is_not_taken_in(influxd, ident, tmp_path
     journal.close()
 
 
-def test_an_ident_in_json_that_is_broken_is_none(ident):
-    from mysense.channels._influx.points import Node
+WORDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n"), max_size=8)
+SAID = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
+    max_leaves=6,
+)
+NAMES = st.sampled_from(["project", "serial", "label", "geolocation", "fields", "units", "since", "depth", "street"])
 
+
+@settings(max_examples=300)
+@given(st.dictionaries(NAMES, SAID), st.dictionaries(WORDS | NAMES, st.booleans() | st.floats(allow_nan=False) | WORDS))
+def test_whatever_is_in_a_database_the_journal_can_keep_it(journal, ident, point):
+    """What cannot be kept would come again and again, and nothing behind it would be read."""
+    node = Node("Fuzz", "k1")
+    whole = json.dumps({"project": "Fuzz", "serial": "k1", **ident})
+    columns = {k: v for k, v in ident.items() if isinstance(v, str | float | bool)}
+    infos = [{"ident": whole}, {"project": "Fuzz", "serial": "k1", **columns}]
+    for info in infos:
+        known = told(info, node, T0 * SECOND) or Known(node.ident)
+        for stamp in (0.5, -1e300, 1e300, float(2**62)):
+            telegram = of_point(known, T0 * SECOND, "data", {**point, "timestamp": stamp, "there": 1.0})
+            journal.append([known.ident, telegram])
+
+
+@pytest.fixture(scope="module")
+def journal(tmp_path_factory):
+    journal = SqliteJournal(tmp_path_factory.mktemp("fuzz") / "journal.db", durability="normal")
+    yield journal
+    journal.close()
+
+
+def test_an_ident_in_json_that_is_broken_is_none(ident):
     node = Node(ident.project, ident.serial)
 
     assert told({"ident": "[]", "project": "x", "serial": "y"}, node, 1) is None

@@ -15,6 +15,7 @@ The rules, which docs/influxdb-relay.md states for users:
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -129,7 +130,8 @@ def data(known: Known, time: int, measurement: str, point: Mapping[str, Value]) 
     if legacy:
         stamp = values.pop("timestamp", None)
         if isinstance(stamp, int | float):
-            time = wire.nanoseconds(stamp)
+            with suppress(ValueError):  # what is no time leaves the point its own
+                time = wire.nanoseconds(stamp)
         values = {k: plain(v) if v.__class__ is str else v for k, v in values.items()}
     for tag in _OWN_TAGS:
         values.pop(tag, None)

@@ -12,7 +12,8 @@ from mysense.channels.influxdb.request import Request, Requests, halves
 from mysense.errors import UnavailableError
 
 GRACE = 2.0
-"""Seconds that a database gets while all others have answered, and one that was silent the last time."""
+"""Seconds that a database gets of which nothing was heard yet while others have answered; and
+one that was silent the last time."""
 FULL = 5
 """Every so many tries, one that was silent gets the whole time-out again: it may just be slow."""
 
@@ -45,7 +46,7 @@ class Delivery:
         self.failures = failures
         self._flying: dict[str, Request] = {}
         self._broken: dict[str, UnavailableError] = {}
-        self._answered = False
+        self._answered: set[str] = set()
 
     def run(self, requests: Iterable[Request], failures: dict[str, Exception]) -> None:
         """Deliver all requests; *failures*, by database, grows on the way. Raises UnavailableError for all of it."""
@@ -54,7 +55,8 @@ class Delivery:
             for request in requests:
                 self._dispatch(request)
             while self._flying:
-                self._hear(GRACE if self._answered else None)
+                strangers = self._answered.isdisjoint(self._flying)
+                self._hear(GRACE if self._answered and strangers else None)
         except BaseException:
             for request in self._flying.values():
                 self._requests.failed(request)
@@ -84,7 +86,7 @@ class Delivery:
             if isinstance(said, UnavailableError):
                 self._unheard(request, said)
             else:
-                self._answered = True
+                self._answered.add(request.database)
                 self._silent.pop(request.database, None)
                 self._finish(request, said)
 

@@ -15,6 +15,8 @@ from mysense.telegram import Ident, Telegram, Value
 
 INFOS = 5000
 """Idents read by one query."""
+OTHERS = 10_000
+"""Nodes of strangers that are remembered."""
 SETTLE = 1.0
 """Seconds that rows must have been there before they are taken: a server shows a row while it is
 still being written, some of its fields already and others not yet."""
@@ -163,6 +165,8 @@ class Feed:
             (tags[tag] for tag, item in self._layout.naming.items() if item == "label" and tag in tags), ""
         ):
             point["label"] = label
+        if len(self._others) >= OTHERS:  # names of strangers must not fill the memory
+            self._others.clear()
         return self._others.setdefault(node, Known(node.ident))
 
     def _learn(self, api: Api) -> None:

@@ -21,6 +21,10 @@ from mysense.telegram import Telegram
 
 BUSY = 0.5
 """Seconds after which ``receive`` asks no more databases, so that the daemon can stop."""
+LEAST = 100
+"""Rows that every server can give in the time it has."""
+TOLD = 3
+"""Databases that cannot be read and are named, each with its reason."""
 _WORDS = ("info", "oldest", "now")
 _BEGUN = "begun"
 
@@ -77,6 +81,7 @@ class Subscriber(Server, plugin.Subscriber):
 
     def __post_init__(self) -> None:
         self._layout = Layout("all", self.measurement, self.tags)
+        self._most = self.bufsize
 
     def open(self) -> None:
         self.access()  # a file that cannot be read is told now
@@ -87,6 +92,7 @@ class Subscriber(Server, plugin.Subscriber):
         self._looked = self._begun = 0.0
         self._more = False
         self._trouble: dict[str, str] = {}
+        self._failed: dict[str, AnswerError] = {}
 
     def close(self) -> None:
         if server := vars(self).pop("_server", None):
@@ -99,10 +105,11 @@ class Subscriber(Server, plugin.Subscriber):
             _, key = heapq.heappop(self._round)
             telegrams += self._read(api, key)
             if self._round:
-                api.ahead(self._feeds[self._round[0][1]].question(self.bufsize))
+                api.ahead(self._feeds[self._round[0][1]].question(self._most))
         if self._round:
             self.pause = 0.0
         else:  # the round is over
+            self._tell()
             due = min([self._begun + self.interval, *(feed.due for feed in self._feeds.values())])
             self.pause = 0.0 if self._more else max(0.01, due - time.monotonic())
         return telegrams
@@ -126,12 +133,14 @@ class Subscriber(Server, plugin.Subscriber):
             if time.monotonic() - feed.checked >= self.update:
                 feed.refresh(api)
             before = feed.position
-            telegrams, more = feed.read(api, self.bufsize)
+            telegrams, more = feed.read(api, self._most)
         except AnswerError as error:
-            if self._trouble.get(feed.database) != str(error):
-                self._trouble[feed.database] = str(error)
-                self.log.warning("%s cannot be read, the others go on: %s", feed.database, error)
+            self._failed[key] = error
             return []
+        except UnavailableError:  # it may have been too much for the server: ask for less the next time
+            self._most = max(LEAST, self._most // 2)
+            raise
+        self._most = min(self.bufsize, self._most + LEAST)
         if self._trouble.pop(feed.database, None):
             self.log.info("%s can be read again", feed.database)
         if feed.position != before:
@@ -140,6 +149,20 @@ class Subscriber(Server, plugin.Subscriber):
             self._more = True
             heapq.heappush(self._round, (feed.position.time, key))
         return telegrams
+
+    def _tell(self) -> None:
+        """Say once which databases cannot be read; UnavailableError when it is all of them."""
+        failed, self._failed = self._failed, {}
+        by_name = {self._feeds[key].database: error for key, error in failed.items()}
+        news = {name: error for name, error in by_name.items() if self._trouble.get(name) != str(error)}
+        self._trouble |= {name: str(error) for name, error in news.items()}
+        for name, error in list(news.items())[:TOLD]:
+            more = f" (and {len(news) - 1} more)" if len(news) > TOLD else ""
+            self.log.warning("%s%s cannot be read, the others go on: %s", name, more, error)
+            if more:
+                break
+        if failed and failed.keys() == self._feeds.keys():
+            raise next(iter(failed.values()))
 
     def _look(self, api: Api) -> None:
         """Look which databases there are: take on the new ones, drop those that are gone."""
