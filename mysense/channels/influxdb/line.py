@@ -48,9 +48,13 @@ class Encoder:
         else:
             head = self._head(data.ident)[new]
         keys, other = self._keys, self._other
-        # Most values are finite floats; for infinities and NaN the difference is NaN.
+        # Most values are finite floats, for infinities and NaN the difference is NaN; or plain text.
         parts = [
-            keys[name] + repr(value) if value.__class__ is float and value - value == 0.0 else other(name, value)
+            keys[name] + repr(value)
+            if value.__class__ is float and value - value == 0.0
+            else f'{keys[name]}"{value}"'
+            if value.__class__ is str and '"' not in value and "\\" not in value
+            else other(name, value)
             for name, value in values.items()
         ]
         if keys.shortened:
