@@ -17,6 +17,7 @@ from mysense.channels.influxdb.request import FIRST
 from mysense.errors import ConfigError, RejectedError, UnavailableError
 from mysense.state import State
 from mysense.telegram import SECOND, Data, Field, Ident, Note
+from tests.kit import received
 from tests.servers import Influxd, free_ports
 
 T0 = 1_700_000_000
@@ -416,6 +417,18 @@ def test_https_with_a_ca_of_ones_own(https, ident):
         assert far.publish([data(0, ident)]) == {}
 
     assert len(rows(https, ident)) == 1
+
+
+def test_a_subscriber_reads_over_https_too(https, ident):
+    with influxdb.Publisher(url=f"https://localhost:{https.port}", ca_file=https.ca) as far:
+        assert far.publish([data(0, ident)]) == {}
+    source = influxdb.Subscriber(
+        url=f"https://localhost:{https.port}", ca_file=https.ca, projects="Inf", serials=ident.serial
+    )
+    with source:
+        got = received(source)
+
+    assert got == [ident, data(0, ident)]
 
 
 def test_a_certificate_nobody_vouches_for_is_refused(https, ident):

@@ -12,7 +12,7 @@ from mysense.channels.influxdb.api import Question
 from mysense.errors import UnavailableError
 from mysense.telegram import SECOND, Data, Field, Ident, Location
 from mysense.testing import normal
-from tests.kit import received
+from tests.kit import Kit, received, until
 from tests.standins.server import Answered
 
 T0 = 1_700_000_000
@@ -171,6 +171,48 @@ def test_what_was_published_comes_back_as_it_was(server):
 
     assert data_of(got) == data_of(sent)
     assert {t.digest for t in normal(got) if isinstance(t, Ident)} == {t.ident.digest for t in data_of(sent)}
+
+
+def test_a_bucket_in_a_layout_of_its_own_is_read_back_by_the_same_templates(server, ident):
+    layout = {"measurement": "migration", "tags": "type, bird={serial}"}
+    sent = [data(n, ident, type="migration-value", lat=51.5 + n, lon=6.0) for n in range(3)]
+    with publisher(server, database="bird-migration", **layout) as far:
+        assert far.publish(sent) == {}
+    source = influxdb.Subscriber(
+        hostname="127.0.0.1", databases=("bird-migration",), start="oldest", interval=0.01, **layout, **server.options
+    )
+    with source:
+        got = [telegram for telegram in received(source) if isinstance(telegram, Data)]
+
+    assert [(t.time, dict(t.values)) for t in got] == [(t.time, {**t.values, "measurement": "migration"}) for t in sent]
+    assert {t.ident.node for t in got} == {f"bird-migration_{ident.serial}"}
+
+
+def test_a_relay_brings_one_version_to_another(server, influxd, ident, tmp_path):
+    sent = [data(n, ident) for n in range(5)]
+    with influxdb.Publisher(hostname="127.0.0.1", port=influxd.port) as far:
+        assert far.publish(sent) == {}
+    options = "\n".join(f"{name} = {value}" for name, value in server.options.items())
+    kit = Kit(
+        tmp_path,
+        f"""
+[subscriber:influxdb]
+hostname = 127.0.0.1
+port = {influxd.port}
+projects = {ident.project}
+serials = {ident.serial}
+[publisher:influxdb]
+hostname = 127.0.0.1
+{options}
+""",
+    )
+    kit.start()
+    try:
+        until(lambda: kit.cursor("publisher:influxdb")["lag"] == 0 and kit.worker("subscriber:influxdb")["count"] == 6)
+    finally:
+        kit.kill()
+
+    assert [row["temp"] for row in server.rows(ident.node)] == [0, 1, 2, 3, 4]
 
 
 def test_a_text_that_is_empty_comes_back_from_influxdb_3_and_is_missing_from_influxdb_2(server, ident, ways):
