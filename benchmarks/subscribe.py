@@ -118,7 +118,7 @@ def round_time(folder: Path, idents: list[Ident]) -> float:
                 begun = time.perf_counter()
                 while True:
                     source.receive()
-                    if not source._round:
+                    if not (source._round or source._looking):
                         return time.perf_counter() - begun
 
             once()

@@ -31,7 +31,7 @@ def received(source: Any) -> list[Any]:
     while quiet < 2:
         batch = source.receive()
         got += batch
-        waits = source._round or any(feed.due < float("inf") for feed in source._feeds.values())
+        waits = source._round or source._looking or any(feed.due < float("inf") for feed in source._feeds.values())
         quiet = 0 if batch or waits else quiet + 1
         never.wait(min(source.pause, 0.03))
     return got

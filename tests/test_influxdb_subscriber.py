@@ -13,7 +13,7 @@ from mysense.channels import influxdb
 from mysense.channels._influx.points import Known, Node, told
 from mysense.channels._influx.points import data as of_point
 from mysense.channels.influxdb import feed
-from mysense.channels.influxdb.subscriber import beginning, moment
+from mysense.channels.influxdb.beginning import beginning, moment
 from mysense.clock import Clock
 from mysense.errors import UnavailableError
 from mysense.journal.sqlite import SqliteJournal
@@ -458,7 +458,7 @@ def test_a_server_that_is_too_slow_for_large_answers_is_asked_for_less(own_influ
     with subscriber(own_influxd, ident, bufsize=1000, timeout=0.3) as source:
         received(source)
         with own_influxd.hung(), pytest.raises(OSError, match="no answer"):
-            source.receive()
+            until(source.receive)
         assert source._most == 500
     with source:
         received(source)

@@ -1,0 +1,65 @@
+"""Which databases of a server are to be read, and which nodes share one."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from mysense.channels._influx import points
+from mysense.channels.influxdb.api import AnswerError, Api, RefusedError
+from mysense.channels.influxdb.feed import whose
+from mysense.channels.influxdb.layout import Layout
+from mysense.errors import UnavailableError
+
+
+def pattern(text: str) -> str:
+    """*text* if it is a regular expression, else ValueError."""
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"{text!r} is no pattern: {error}") from None
+    return text
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Nodes whose names match as a whole; or what lies in databases that are *named*."""
+
+    projects: str
+    serials: str
+    named: Sequence[str]
+    measurement: str
+    layout: Layout
+
+    def databases(self, api: Api) -> list[str]:
+        """The databases that may hold what is wanted."""
+        if self.named:
+            return list(self.named)
+        wanted = re.compile(f"(?:{self.projects})(?:_(?:{self.serials}))?")
+        try:
+            return [name for name in api.databases() if wanted.fullmatch(name)]
+        except RefusedError as error:
+            raise UnavailableError(f"{error}; name the databases: databases = <project>_<serial>, …") from None
+
+    def nodes(self, api: Api, database: str) -> list[dict[str, str]]:
+        """The tags of the nodes that share a database; a database of one node needs none."""
+        if self.measurement != points.DATA:
+            return [{}]
+        naming = [tag for tag, item in self.layout.naming.items() if item != "label"]
+        try:
+            nodes = api.tag_values(database, self.measurement, naming) if naming else []
+        except AnswerError:  # told when it is read
+            nodes = []
+        if nodes:
+            return [tags for tags in nodes if self.named or self._matches(database, tags)]
+        alone = self.named or re.fullmatch(f"(?:{self.projects})_(?:{self.serials})", database)
+        return [{}] if alone else []
+
+    def _matches(self, database: str, tags: Mapping[str, str]) -> bool:
+        node, _ = whose(self.layout, database, self.measurement, tags)
+        return bool(re.fullmatch(self.projects, node.project) and re.fullmatch(self.serials, node.serial))
+
+
+def key(database: str, tags: Mapping[str, str]) -> str:
+    """What the rows of a node are called in the state of a reader."""
+    return " ".join([quote(database), *(f"{name}={quote(value)}" for name, value in sorted(tags.items()))])
