@@ -47,7 +47,7 @@ class Listening:
         self.worker = SubscribeWorker(SECTION, self.subscriber, self._stop, Clock(), journal)
         self._thread = threading.Thread(target=self.worker.run)
         self._thread.start()
-        until(lambda: self.worker.status.state == "running" or self.reachable())
+        until(lambda: hasattr(self.subscriber, "_server") and self.reachable())
 
     def reachable(self):
         with socket.socket() as probe:

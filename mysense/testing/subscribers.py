@@ -127,8 +127,14 @@ class SubscriberContract(PluginContract):
         worker, append = self._worker(journal), journal.append
         journal.append = _full  # type: ignore[method-assign, assignment]
         refused: list[BaseException] = []
-        with _sending(self, sent, refused), worker.plugin, pytest.raises(OSError, match="full"):
-            self._work(worker, journal, 1)
+        worker.plugin.open()
+        try:
+            sending = _sent(self, sent, refused)
+            with pytest.raises(OSError, match="full"):
+                self._work(worker, journal, 1)
+        finally:
+            worker.plugin.close()
+        sending.join(PATIENCE)
         journal.append = append  # type: ignore[method-assign]
         if not self.replays:
             assert refused, "whoever sent it believes that it was taken"
@@ -154,10 +160,19 @@ def _full(*_: object) -> int:
 
 
 @contextmanager
-def _sending(
+def _sending(suite: SubscriberContract, sent: Sequence[Telegram]) -> Iterator[None]:
+    """Let a suite send while something else is done."""
+    thread = _sent(suite, sent)
+    try:
+        yield
+    finally:
+        thread.join(PATIENCE)
+
+
+def _sent(
     suite: SubscriberContract, sent: Sequence[Telegram], refused: list[BaseException] | None = None
-) -> Iterator[None]:
-    """Let a suite send, in a thread beside whoever receives it; what that raises is *refused*."""
+) -> threading.Thread:
+    """A thread in which a suite sends; what that raises is *refused*."""
 
     def send() -> None:
         try:
@@ -169,7 +184,4 @@ def _sending(
 
     thread = threading.Thread(target=send)
     thread.start()
-    try:
-        yield
-    finally:
-        thread.join(PATIENCE)
+    return thread
