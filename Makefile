@@ -2,7 +2,7 @@
 
 # Another Python gets a virtual environment of its own: make test PYTHON=python3.13
 PYTHON ?= python3
-PYTHONS ?= python3.11 python3.13
+PYTHONS ?= /usr/bin/python3 python3.11 python3.13
 CONF ?= MySense.conf
 # More words for mysense or pytest: make run ARGS=--once, make test ARGS='-k journal'
 ARGS ?=

@@ -1,12 +1,16 @@
 """Lines as points: what is one, what is none and why, and what another parser reads."""
 
+import ast
 import json
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from line_protocol_parser import parse_line
 
+from mysense.channels._influx import protocol
 from mysense.channels._influx.protocol import Reader
 from mysense.channels._influx.values import STEPS
 from mysense.journal.codec import body
@@ -226,3 +230,14 @@ def test_whatever_comes_is_points_and_mistakes_and_never_an_exception(text):
     points, mistakes = read(text)
 
     assert len(points) + len(mistakes) <= text.count("\n") + 1
+
+
+FILES = sorted((Path(protocol.__file__).parent.parent.parent).rglob("*.py"))
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if "re.compile" in file.read_text(encoding="utf-8")])
+def test_no_pattern_repeats_a_group_possessively(file):
+    """That matches wrongly in Python 3.11.0 to 3.11.4, which Debian 12 has: ``(?>(?:…)*)`` is the same and right."""
+    for found in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(found, ast.Constant) and isinstance(found.value, str):
+            assert not re.search(r"\)[*+?]\+|\)\{[0-9,]+\}\+", found.value), found.value

@@ -18,13 +18,14 @@ _CACHED = 10_000
 
 # Fields as the journal would write them: plain names, numbers of up to 15 digits in their shortest form, truths. They
 # can stay text. What is written in another way is read and written anew, so that a repeat is known as one.
-_FLOAT = r"(?=[0-9.]{1,15}+(?:,|\Z))(?!0\.0000)(?:0|[1-9][0-9]*+)(?:\.(?:[0-9]*[1-9]|0))?+"
+# A group that gives nothing back is (?>(?:…)*), never (?:…)*+: that matches wrongly in Python 3.11.0 to 3.11.4.
+_FLOAT = r"(?=[0-9.]{1,15}+(?:,|\Z))(?!0\.0000)(?:0|[1-9][0-9]*+)(?>(?:\.(?:[0-9]*[1-9]|0))?)"
 _FIELD = rf"[A-Za-z0-9_:%/-]++=(?:-?{_FLOAT}|-?[1-9][0-9]{{0,17}}+i|0i|true|false)"
-_plain = re.compile(rf"{_FIELD}(?:,{_FIELD})*+").fullmatch
+_plain = re.compile(rf"{_FIELD}(?>(?:,{_FIELD})*)").fullmatch
 _without_point = re.compile(r"(=-?+[0-9]++)(?![0-9.i])").sub
 _whole = re.compile(r"([0-9])i(?=,|\Z)").sub
 _stamp = re.compile(r"-?[0-9]{1,19}").fullmatch
-_rest = re.compile(r'(?:[^"\n]++|(?<=[^\\]=)"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)|")*+', re.DOTALL).match
+_rest = re.compile(r'(?>(?:[^"\n]++|(?<=[^\\]=)"[^"\\]*+(?>(?:\\.[^"\\]*+)*)(?:"|\Z)|")*)', re.DOTALL).match
 _gap = re.compile(r"(?<!\\) [ \t\0]*").search
 _commas = re.compile(r"(?<!\\),").split
 _equals = re.compile(r"(?<!\\)=").split

@@ -24,8 +24,8 @@ FARTHEST = 2**63 - 2
 _LONGEST = 1000  # signs of a number
 
 _field = re.compile(
-    r"""((?:[^ ,=\\]|\\.|\\\Z)*+)  # its name, up to an equal sign without a backslash
-    =(?:"([^"\\]*+(?:\\.[^"\\]*+)*+)"|([^ ,]*+))""",  # text, or what stands there without quotes
+    r"""((?>(?:[^ ,=\\]|\\.|\\\Z)*))  # its name, up to an equal sign without a backslash
+    =(?:"([^"\\]*+(?>(?:\\.[^"\\]*+)*))"|([^ ,]*+))""",  # text, or what stands there without quotes
     re.DOTALL | re.VERBOSE,
 ).match
 _float = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?").fullmatch
