@@ -47,7 +47,7 @@ _GONE = {
 """Options that have no meaning any more, and why."""
 _OTHER = {
     "influxsub state": "how far each database was read is in the journal",
-    "influxpub database": "every node has a database of its own, <project>_<serial>",
+    "influxpub database": "the original passed it over, too: every node has a database of its own",
     "console file": "standard output, as ever",
     "dylos interval": "the counter itself sends a line a minute",
 }

@@ -24,7 +24,7 @@ from typing import Any, ClassVar, Self, dataclass_transform
 from mysense.options import option as option
 from mysense.options import seconds as seconds
 from mysense.state import State
-from mysense.telegram import Data, Field, Telegram, Value
+from mysense.telegram import Data, Field, Ident, Telegram, Value
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(option, field))
@@ -107,6 +107,8 @@ class Publisher(Plugin):
 
     state: State = field(init=False, repr=False, default_factory=State)
     """Committed with the cursor. Change it only for what has been delivered."""
+    own: Ident | None = field(init=False, repr=False, default=None)
+    """This kit's ident, where it measures itself: ``check`` says whether that can be published."""
     skipped: int = field(init=False, repr=False, default=0)
     """Telegrams passed over because the far end keeps nothing so old."""
 

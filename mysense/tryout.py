@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from mysense import config as conf
-from mysense import examples, options, registry, wire
+from mysense import examples, options, registry, secrets, wire
 from mysense.clock import Clock
 from mysense.errors import ConfigError, RejectedError
 from mysense.plugin import Plugin, Publisher, Sensor, Subscriber
@@ -70,9 +70,12 @@ def _help(plugin: type[Plugin]) -> str:
 def _make(kind: str, name: str, path: Path | None, texts: dict[str, str]) -> Any:
     """The plugin with the options of its section, if a file is given, and of the flags."""
     try:
-        return conf.single(kind, name, texts, path)
+        plugin = conf.single(kind, name, texts, path)
     except ConfigError as error:
         raise click.UsageError("\n".join(error.problems)) from None
+    for notice in secrets.readable(plugin, name):
+        click.echo(notice, err=True)
+    return plugin
 
 
 def _publish(name: str, publisher: Publisher, telegrams: Path | None, private: str | None) -> None:

@@ -25,6 +25,10 @@ _FARTHEST = 2**63 - 1
 _LISTS = ("fields", "units", "types")  # the parallel lists of a legacy ident
 
 
+UNREADABLE = "unreadable"
+"""What the text of values is called that can no longer be read."""
+
+
 class JsonValues(Mapping[str, Value]):
     """Values that are still JSON text: decoded when somebody looks, and not before.
 
@@ -41,7 +45,10 @@ class JsonValues(Mapping[str, Value]):
 
     def _decoded(self) -> dict[str, Value]:
         if self._values is None:
-            self._values = json.loads(self.text)
+            try:
+                self._values = json.loads(self.text)
+            except ValueError:  # a bit has tipped on the disk: it must not stop what comes behind it
+                self._values = {UNREADABLE: self.text}
         return self._values
 
     def __getitem__(self, name: str) -> Value:
@@ -267,7 +274,8 @@ def _there(value: Any) -> bool:
 
 
 def _place(said: object) -> Location | None:
-    place = Location.parse(said) if isinstance(said, str) else Location(*map(float, said))  # type: ignore[call-overload]
+    text = said if isinstance(said, str) else ",".join(map(str, said))  # type: ignore[call-overload]
+    place = Location.parse(text)
     return None if tuple(place[:2]) == (0, 0) else place  # what kits without a place send
 
 

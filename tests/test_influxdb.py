@@ -260,7 +260,7 @@ def test_a_user_who_may_not_make_databases_is_told_once_what_to_ask_for(influxd_
     assert len([r for r in caplog.records if "cannot be made" in r.message]) == 1
     assert all(isinstance(error, UnavailableError) for error in errors)
     assert f'CREATE DATABASE "{ident.node}"' in str(errors[-1])
-    assert f'GRANT ALL ON "{ident.node}" TO "{ident.serial}"' in str(errors[-1])
+    assert f'GRANT WRITE ON "{ident.node}" TO "{ident.serial}"' in str(errors[-1])
 
 
 def test_project_and_serial_may_both_be_long(influxd, serial):
@@ -326,7 +326,7 @@ def test_no_grant_says_which_grant_and_then_it_goes_on(influxd_auth, ident, tmp_
         influxd_auth.query(f'GRANT ALL ON "{ident.node}" TO "{user}"')
         after = far.publish([data(0, ident)])
 
-    assert f'GRANT ALL ON "{ident.node}" TO "{user}"' in str(error)
+    assert f'GRANT WRITE ON "{ident.node}" TO "{user}"' in str(error)
     assert after == {}
     assert len(rows(influxd_auth, ident)) == 1
 
@@ -465,12 +465,15 @@ def test_check_tells_what_the_user_may_do_and_makes_nothing(influxd_auth, ident)
     user = {"user": ident.serial, "password": "acacadabra"}
     influxd_auth.query(f"CREATE USER \"{ident.serial}\" WITH PASSWORD 'acacadabra'")
     fixed = publisher(influxd_auth, database=ident.node, **user)
-    asks = f'GRANT ALL ON "{ident.node}" TO "{ident.serial}"'
+    asks = f'GRANT WRITE ON "{ident.node}" TO "{ident.serial}"'
 
     with pytest.raises(UnavailableError, match="password is wrong"):
         publisher(influxd_auth, user=ident.serial, password="wrong").check()
     assert publisher(influxd_auth, **user).check().endswith(f"; user '{ident.serial}' may use no database")
-    assert f"{ident.node} is not there yet" in fixed.check()
+    with pytest.raises(UnavailableError, match=f'there is no database {ident.node}, .*CREATE DATABASE "{ident.node}"'):
+        fixed.check()
+    root = publisher(influxd_auth, database=ident.node, user="root", password="acacadabra")
+    assert root.check().endswith(f"; {ident.node} is not there yet")
     assert ident.node not in influxd_auth.databases()
     with pytest.raises(UnavailableError, match="CREATE DATABASE"):
         publisher(influxd_auth, database=ident.node, create=False, **user).check()

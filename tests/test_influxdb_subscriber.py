@@ -365,14 +365,14 @@ LAYOUTS = [  # options of both ends; the ident; its values; the node and the val
         Ident("Shop", "k1"),
         {"product_id": "7", "count": 5.0},
         "{database}_k1",
-        {"product_id": "7", "count": 5.0, "measurement": "product_count"},
+        {"product_id": "7", "count": 5.0},
     ),
     (
         {"measurement": "migration", "tags": "type, bird={node}"},
         Ident("Birds", "k_1"),
         {"type": "migration-value", "lon": 24.5, "lat": 61.25, "event-id": "1082620685"},
         "Birds_k_1",
-        {"type": "migration-value", "lon": 24.5, "lat": 61.25, "event-id": "1082620685", "measurement": "migration"},
+        {"type": "migration-value", "lon": 24.5, "lat": 61.25, "event-id": "1082620685"},
     ),
 ]
 
@@ -446,11 +446,53 @@ def test_when_no_database_can_be_read_that_is_an_outage_and_few_words(influxd_au
     names = tuple(f"No_{serial}n{n}" for n in range(9))
     influxd_auth.query(f"CREATE USER \"{serial}\" WITH PASSWORD 'acacadabra'")
     source = subscriber(influxd_auth, databases=names, user=serial, password="acacadabra")
-    with source, pytest.raises(UnavailableError, match="not authorized"):
-        source.receive()
+    for _ in range(2):
+        with source, pytest.raises(UnavailableError, match=r"cannot be read: .*not authorized"):
+            source.receive()
 
-    assert len([r for r in caplog.records if "(and 8 more) cannot be read" in r.message]) == 1
-    assert len([r for r in caplog.records if "cannot be read" in r.message]) == 1
+    assert caplog.records == []  # the worker tells what is raised
+
+
+def test_of_many_databases_that_cannot_be_read_a_few_are_named(influxd_auth, ident, caplog):
+    publish(influxd_auth, data(0, ident), user="root", password="acacadabra")
+    names = tuple(f"No_{ident.serial}n{n}" for n in range(9))
+    source = subscriber(influxd_auth, databases=(*names, ident.node), user="root", password="acacadabra")
+    with source:
+        assert seconds(received(source)) == [0]
+
+    assert [r.message.split()[1:6] for r in caplog.records] == [["(and", "8", "more)", "cannot", "be"]]
+
+
+def test_a_database_that_may_only_be_written_is_told_and_read_whole_after_the_grant(influxd_auth, ident, caplog):
+    other, user = replace(ident, serial=ident.serial + "b"), ident.serial
+    publish(influxd_auth, data(0, ident), data(0, other), user="root", password="acacadabra")
+    influxd_auth.query(f"CREATE USER \"{user}\" WITH PASSWORD 'acacadabra'")
+    influxd_auth.query(f'GRANT READ ON "{ident.node}" TO "{user}"')
+    influxd_auth.query(f'GRANT WRITE ON "{other.node}" TO "{user}"')
+    source = subscriber(influxd_auth, ident, user=user, password="acacadabra")
+    with pytest.raises(UnavailableError, match=f'may not read {other.node}.*GRANT READ ON "{other.node}" TO "{user}"'):
+        source.check()
+    with source:
+        received(source)
+        assert len([r for r in caplog.records if other.node in r.message]) == 1
+        influxd_auth.query(f'GRANT READ ON "{other.node}" TO "{user}"')
+        got = received(source)
+
+    assert [t for t in got if isinstance(t, Data)] == [data(0, other)]
+    assert got[0] == other
+
+
+def test_a_pattern_that_matches_nothing_is_told_once_and_fails_the_check(influxd, caplog):
+    source = influxdb.Subscriber(hostname="127.0.0.1", port=influxd.port, projects="NOSUCH", interval=0.01)
+    with source:
+        received(source)
+        received(source)
+    with pytest.raises(UnavailableError, match=r"no database matches projects = NOSUCH, serials = \.\*"):
+        source.check()
+
+    assert [r.message for r in caplog.records if "nothing to read" in r.message] == [
+        r"nothing to read yet: no database matches projects = NOSUCH, serials = .*, and holds an ident"
+    ]
 
 
 def test_a_server_that_is_too_slow_for_large_answers_is_asked_for_less(own_influxd, ident):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -388,4 +389,19 @@ def test_what_could_not_be_stored_is_no_repeat_when_it_comes_again(path):
 
     assert times(journal.read(0, 9)) == [1]
     assert journal.status().repeated == 0
+    journal.close()
+
+
+def test_an_entry_whose_text_is_damaged_stops_nobody_and_is_found_by_a_check(tmp_path):
+    journal = SqliteJournal(tmp_path / "journal.db")
+    journal.append([data(1), data(2), Data(IDENT, T0 * SECOND, {"temp": 1.0}, {"temp": "doubted"})])
+    journal.close()
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as db, db:
+        db.execute("""UPDATE entry SET body = '{"temp":}' WHERE seq = 2""")
+        db.execute("UPDATE entry SET body = '[{' WHERE seq = 4")
+    journal = SqliteJournal(tmp_path / "journal.db")
+    found = [dict(e.telegram.values) for e in journal.cursor("a").fetch(9) if isinstance(e.telegram, Data)]
+
+    assert found == [{"unreadable": '{"temp":}'}, {"temp": 2.0}, {"unreadable": "[{"}]
+    assert journal.check() == ["2 entries can no longer be read; they are published as text called 'unreadable'"]
     journal.close()

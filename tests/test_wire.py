@@ -107,3 +107,15 @@ def test_whatever_comes_in_is_a_telegram_or_a_valueerror(value):
         except ValueError:
             continue
         assert list(wire.decode(map(wire.encode, telegrams))) is not None
+
+
+@pytest.mark.parametrize("place", ["[NaN,5]", "[1e999,5]", "[200,500]", f"[{'9' * 400},5]", '{"a":1}', '["x",5]'])
+def test_a_place_that_is_none_makes_no_ident(place):
+    with pytest.raises(ValueError):
+        wire.decode_ident(f'{{"project":"x","serial":"y","geolocation":{place}}}')
+
+
+def test_what_can_no_longer_be_read_is_shown_as_it_is():
+    values = wire.JsonValues('{"temp":}')
+
+    assert dict(values) == {"unreadable": '{"temp":}'}

@@ -2,13 +2,14 @@
 
 import http.client
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from mysense.errors import UnavailableError
+from mysense.errors import ConfigError, UnavailableError
 
 if TYPE_CHECKING:
     import socket
@@ -138,8 +139,7 @@ class Connection:
         if not idle:
             if isinstance(error, TimeoutError):
                 raise self.silence() from error
-            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise UnavailableError(f"{self._place}: {reason}") from error
+            raise UnavailableError(f"{self._place}: {_why(error)}") from error
         try:
             self._send()
         except (http.client.HTTPException, OSError) as second:
@@ -159,12 +159,40 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return None
 
 
+def _why(error: Exception) -> str:
+    """A failure in words for whoever must mend it."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not to be trusted ({error.verify_message}); ca_file names who signed it"
+    if isinstance(error, ssl.SSLError) and error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
+        return "it speaks no https there: ssl = no, or another port"
+    if isinstance(error, http.client.IncompleteRead) and b"HTTPS" in error.partial:
+        return "it speaks https there: ssl = yes"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
 def tls_context(verify: bool, ca_file: Path | None, cert_file: Path | None, key_file: Path | None) -> ssl.SSLContext:
-    """How to speak https: with a CA of one's own, a client certificate, or without looking at all."""
-    context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+    """How to speak https: with a CA of one's own, a client certificate, or without looking at all.
+
+    Raises ConfigError for a file that is not there, or holds something else.
+    """
+    context = ssl.create_default_context()
+    if ca_file:
+        with _named("ca_file", ca_file):
+            context.load_verify_locations(ca_file)
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     if cert_file:
-        context.load_cert_chain(cert_file, key_file)
+        with _named("cert_file", cert_file):
+            context.load_cert_chain(cert_file, key_file)
     return context
+
+
+@contextmanager
+def _named(option: str, file: Path) -> Iterator[None]:
+    try:
+        yield
+    except ssl.SSLError as error:
+        raise ConfigError(f"{option} {file} holds no certificate that can be used: {error.reason}") from None
+    except OSError as error:
+        raise ConfigError(f"{option} {file}: {error.strerror}") from None

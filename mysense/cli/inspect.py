@@ -1,13 +1,15 @@
 """``mysense check`` and ``mysense plugins``: is everything there that the kit needs?"""
 
 import sys
+from typing import Any
 
 import click
 
 from mysense import config, options, registry
 from mysense.cli.common import config_option, json_option, settings, show_json, table
+from mysense.cli.service import running
 from mysense.errors import ConfigError
-from mysense.plugin import Sensor
+from mysense.plugin import Publisher, Sensor
 from mysense.worker import reason
 
 
@@ -20,13 +22,21 @@ def check(ctx: click.Context, as_json: bool) -> None:
     chosen = settings(ctx)
     rows = [("config", True, str(config.find(ctx.find_root().obj)))]
     rows += [("config", True, notice) for notice in chosen.notices]
+    working = {w["section"]: d["pid"] for d in running(chosen.journal.file()) for w in d["workers"] if _well(w)}
+    own = chosen.identity.ident() if chosen.of("sensor") else None
     for end in chosen.ends:
         if not end.options.enabled:
             continue
+        if isinstance(end.plugin, Publisher):
+            end.plugin.own = own
         try:
             rows.append((end.section, True, end.plugin.check()))
         except (OSError, ImportError, ConfigError) as error:
-            rows.append((end.section, False, reason(error)))
+            pid = working.get(end.section)  # which has what only one can have: the port, the serial line
+            at_work = pid and end.kind != "publisher"
+            rows.append(
+                (end.section, True, f"at work in process {pid}") if at_work else (end.section, False, reason(error))
+            )
         except Exception as error:  # a plugin's bug must not hide what the others say
             rows.append((end.section, False, f"{type(error).__name__}: {error}"))
     if as_json:
@@ -34,6 +44,10 @@ def check(ctx: click.Context, as_json: bool) -> None:
     else:
         table((section, "ok" if ok else "FAILED", "" if text == "ok" else text) for section, ok, text in rows)
     sys.exit(0 if all(ok for _, ok, _ in rows) else 1)
+
+
+def _well(worker: dict[str, Any]) -> bool:
+    return bool(worker["state"] == "running")
 
 
 @click.command()

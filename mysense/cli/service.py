@@ -164,7 +164,7 @@ def _rows(answer: dict[str, Any], now: int) -> list[list[str]]:
         if worker.get("skipped"):
             said.append(f"{worker['skipped']} too old for it")
         rows.append([section, worker["state"], _lag(cursor, now) if cursor else "", "; ".join(said)])
-        rows += _lanes(cursor) if cursor else []
+        rows += _lanes(cursor, worker["message"]) if cursor else []
     for name, cursor in cursors.items():  # no worker has it: not running, or a section that is gone
         rows.append([name, "stopped" if not answer["pid"] else "no section", _lag(cursor, now), ""])
         rows += _lanes(cursor)
@@ -179,13 +179,14 @@ def _lag(cursor: dict[str, Any], now: int) -> str:
     return ", ".join(said)
 
 
-def _lanes(cursor: dict[str, Any]) -> list[list[str]]:
+def _lanes(cursor: dict[str, Any], told: str = "") -> list[list[str]]:
+    """A row for each parked lane, with its reason where that was not *told* already."""
     return [
         [
             f"  {name or '(all)'}",
             "blocked" if parked["blocked"] else "parked",
             f"from {parked['seq']}",
-            parked["reason"],
+            "" if parked["reason"] == told else parked["reason"],
         ]
         for name, parked in cursor["lanes"].items()
     ]

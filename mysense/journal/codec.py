@@ -30,9 +30,15 @@ def telegram(kind: int, ident: Ident, time: int, text: str) -> Telegram:
     if kind == DATA:
         if text[0] == "{":
             return Data(ident, time, wire.JsonValues(text))
-        return Data(ident, time, *_decode(text))
+        try:
+            return Data(ident, time, *_decode(text))
+        except (ValueError, TypeError):
+            return Data(ident, time, {wire.UNREADABLE: text})
     if kind == NOTE:
-        return Note(ident, time, *_decode(text))
+        try:
+            return Note(ident, time, *_decode(text))
+        except (ValueError, TypeError):
+            return Note(ident, time, wire.UNREADABLE, text)
     return ident
 
 

@@ -280,6 +280,9 @@ class SqliteJournal:
         [(without,)] = self._reader.query("SELECT count(*) FROM entry WHERE ident NOT IN (SELECT id FROM ident)")
         if without:
             wrong.append(f"{without} entries have no ident")
+        [(broken,)] = self._reader.query("SELECT count(*) FROM entry WHERE body != '' AND NOT json_valid(body)")
+        if broken:
+            wrong.append(f"{broken} entries can no longer be read; they are published as text called 'unreadable'")
         last = self._reader.bounds()[1]
         wrong += [
             f"cursor {name} stands at {seq}, the journal ends at {last}"

@@ -120,9 +120,10 @@ def _of(ident: Ident, of: Node, time: int) -> Ident:
     return replace(ident, project=project, serial=serial, since=since)
 
 
-def data(known: Known, time: int, measurement: str, point: Mapping[str, Value]) -> Data | None:
+def data(known: Known, time: int, measurement: str, point: Mapping[str, Value], tell: bool = True) -> Data | None:
     """The telegram of a point, tags and fields together; None when it says nothing.
 
+    Where it is not *told* otherwise, the name of another measurement is a value.
     Points that the original wrote hold their time as the field ``timestamp``.
     """
     ident, legacy = known
@@ -136,7 +137,7 @@ def data(known: Known, time: int, measurement: str, point: Mapping[str, Value]) 
     for tag in _OWN_TAGS:
         values.pop(tag, None)
     if measurement != DATA:
-        if ident.serial != _name(measurement):
+        if tell and ident.serial != _name(measurement):
             values.setdefault("measurement", measurement)
     else:
         if "label" in values and str(values["label"]) == ident.label:

@@ -100,8 +100,12 @@ class Api(ABC):
         """Let the server begin with what will probably be asked next, while we do something else."""
 
     @abstractmethod
-    def asking(self, database: str) -> str:
-        """What an administrator must do for this user to write *database*, to be typed as it is."""
+    def asking(self, database: str, reading: bool = False) -> str:
+        """What an administrator must do for this user to write *database*, or to read it, to be typed as it is."""
+
+    def may_create(self) -> bool:
+        """Whether this user may make databases, as far as the server says so."""
+        return True
 
     def request(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
@@ -121,7 +125,7 @@ class Api(ABC):
     def accepted(self, answer: Answer) -> str:
         """The text of an answer, unless it is a refusal or an error: that is raised."""
         if answer.status == 401:
-            raise RefusedError(self.unknown(words(answer.text)))
+            raise UnknownError(self.unknown(words(answer.text)))
         if answer.status == 403:
             raise RefusedError(words(answer.text) or "not allowed")
         if not 200 <= answer.status < 300:
@@ -178,6 +182,10 @@ class AnswerError(UnavailableError):
 
 class RefusedError(AnswerError):
     """It does not know who asks, or does not allow it."""
+
+
+class UnknownError(RefusedError):
+    """It does not know who asks: a wrong password or token."""
 
 
 def shard(retention: float) -> int:

@@ -50,6 +50,7 @@ class Feed:
         self.database, self.tags, self.measurement, self.position = database, tags, measurement, position
         self.node, _ = whose(layout, database, measurement, tags)
         self._layout = layout
+        self._begun = False
         self.checked = time.monotonic()
         self._settled = -1  # rows up to this time (ns) are whole
         self._seen: tuple[int, float] | None = None  # the newest row seen after that, and when
@@ -60,6 +61,7 @@ class Feed:
     def begin(self, api: Api) -> bool:
         """Learn the idents; whether there are any."""
         self._learn(api)
+        self._begun = True
         return bool(self._infos)
 
     @property
@@ -79,6 +81,8 @@ class Feed:
 
     def read(self, api: Api, limit: int) -> tuple[list[Telegram], bool]:
         """The next telegrams, and whether there may be more at once; moves the position on."""
+        if not self._begun:
+            self.begin(api)
         rows, columns, more = self._next(api, limit)
         whole = self._whole(api, rows, more)
         if not whole:
@@ -144,7 +148,7 @@ class Feed:
             if known.ident is not self._said and ours:
                 self._said = known.ident
                 yield known.ident
-            if data := points.data(known, stamp, measurement, point):
+            if data := points.data(known, stamp, measurement, point, tell=not self._layout.given):
                 yield data
 
     def _at(self, stamp: int) -> tuple[Known, float]:

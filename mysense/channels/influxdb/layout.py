@@ -61,6 +61,8 @@ class Layout:
         self.own = measurement != "data"
         unnamed = () if "node" in self.database.names else ("project", "serial")
         beside = _plain("label", *(name for name in unnamed if name not in self.database.names))
+        self.given = bool(pairs(tags))
+        """Whether somebody said which tags there are."""
         self.tags = pairs(tags) or beside | _plain("geolocation", *(() if self.own else ("new",)))
         if self.own and any("new" in template.names for template in self.tags.values()):
             raise ValueError("tags: new marks the first data after an info, and that is only beside measurement = data")

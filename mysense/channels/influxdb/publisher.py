@@ -9,7 +9,7 @@ from typing import Literal
 from mysense import plugin
 from mysense.channels import _http
 from mysense.channels.influxdb.api import AnswerError, Api, RefusedError, beyond_retention
-from mysense.channels.influxdb.checking import greeting, usable, writable
+from mysense.channels.influxdb.checking import crowded, greeting, usable, writable
 from mysense.channels.influxdb.delivery import Delivery
 from mysense.channels.influxdb.layout import Layout, checked, checked_tags, lacking
 from mysense.channels.influxdb.pool import Pool
@@ -46,6 +46,7 @@ class Publisher(Server, plugin.Publisher):
     _lanes: dict[int, tuple[Ident, str]] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self._layout = Layout(self.database, self.measurement, self.tags)
         if self.legacy and (self.tags or self._layout.own):
             raise ValueError("legacy = yes has a measurement and tags of its own: leave out measurement and tags")
@@ -194,8 +195,11 @@ class Publisher(Server, plugin.Publisher):
         """Ask for the server's version and what the user may do there; writes nothing."""
         with self:
             api = self._begin()
-            if "{" in self.database or api.makes_itself:  # where a write would make it
-                may = usable(api, "{serial}" in self.database or "{node}" in self.database)
-            else:
-                may = writable(api, self.database, self.create)
-            return greeting(api) + may
+            said, own = greeting(api), self.own
+            if api.makes_itself:  # also by asking
+                return said + usable(api, False)
+            each = "{serial}" in self.database or "{node}" in self.database
+            database = self._layout.database_of(own) if own and not self._layout.varies else self.database
+            if "{" in database:
+                return said + usable(api, each)
+            return said + writable(api, database, self.create) + (crowded(api) if each else "")

@@ -41,6 +41,10 @@ class Server(plugin.Plugin):
     key_file: Path | None = option(None, "and its key")
     timeout: float = option(10.0, "seconds to wait for an answer", parse=plugin.seconds, least=0.1)
 
+    def __post_init__(self) -> None:
+        if self.version == "2" and not (self.org and (self.token or self.token_file)):
+            raise ValueError("version = 2 wants org and token_file")
+
     @property
     def place(self) -> str:
         """The server as messages call it."""

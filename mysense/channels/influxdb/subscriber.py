@@ -9,11 +9,11 @@ from mysense import plugin
 from mysense.channels._influx import points
 from mysense.channels.influxdb.api import AnswerError, Api
 from mysense.channels.influxdb.beginning import WORDS, beginning, moment
-from mysense.channels.influxdb.checking import greeting, listed
+from mysense.channels.influxdb.checking import greeting, readable
+from mysense.channels.influxdb.choice import Choice, key, pattern
 from mysense.channels.influxdb.feed import Feed, Position
 from mysense.channels.influxdb.layout import Layout, checked_tags
 from mysense.channels.influxdb.server import Server
-from mysense.channels.influxdb.wanted import Wanted, key, pattern
 from mysense.errors import UnavailableError
 from mysense.plugin import option
 from mysense.telegram import Telegram
@@ -47,9 +47,12 @@ class Subscriber(Server, plugin.Subscriber):
     _feeds: dict[str, Feed] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self._layout = Layout("all", self.measurement, self.tags)
-        self._wanted = Wanted(self.projects, self.serials, self.databases, self.measurement, self._layout)
+        self._choice = Choice(self.projects, self.serials, self.databases, self.measurement, self._layout)
         self._most = self.bufsize
+        self._trouble: dict[str, str] = {}  # what was told, by database
+        self._nothing = False
 
     def open(self) -> None:
         self.access()  # a file that cannot be read is told now
@@ -60,7 +63,6 @@ class Subscriber(Server, plugin.Subscriber):
         self._looked = self._begun = 0.0
         self._more = False
         self._looking: Iterator[bool] | None = None
-        self._trouble: dict[str, str] = {}
         self._failed: dict[str, AnswerError] = {}
 
     def close(self) -> None:
@@ -126,6 +128,9 @@ class Subscriber(Server, plugin.Subscriber):
     def _tell(self) -> None:
         """Say once which databases cannot be read; UnavailableError when it is all of them."""
         failed, self._failed = self._failed, {}
+        if failed and failed.keys() == self._feeds.keys():
+            name, error = next(iter(failed.items()))
+            raise UnavailableError(f"{self._feeds[name].database} cannot be read: {error}")
         by_name = {self._feeds[name].database: error for name, error in failed.items()}
         news = {name: error for name, error in by_name.items() if self._trouble.get(name) != str(error)}
         self._trouble |= {name: str(error) for name, error in news.items()}
@@ -134,14 +139,12 @@ class Subscriber(Server, plugin.Subscriber):
             self.log.warning("%s%s cannot be read, the others go on: %s", name, more, error)
             if more:
                 break
-        if failed and failed.keys() == self._feeds.keys():
-            raise next(iter(failed.values()))
 
     def _look(self, api: Api) -> Iterator[bool]:
         """Look which databases there are, one after the other: take on the new ones, drop those that are gone."""
         found: set[str] = set()
-        for database in self._wanted.databases(api):
-            for tags in self._wanted.nodes(api, database):
+        for database in self._choice.databases(api):
+            for tags in self._choice.nodes(api, database):
                 found.add(name := key(database, tags))
                 if name not in self._feeds:
                     self._take_on(api, name, database, tags)
@@ -150,6 +153,9 @@ class Subscriber(Server, plugin.Subscriber):
             self.log.info("%s is gone", self._feeds.pop(name).database)
         self._looked = time.monotonic()
         self.state[_BEGUN] = "yes"
+        if not (self._feeds or self._nothing):
+            self.log.warning("nothing to read yet: no database matches %s, and holds an ident", self._choice)
+        self._nothing = not self._feeds
 
     def _take_on(self, api: Api, name: str, database: str, tags: dict[str, str]) -> None:
         """Read a database from now on, unless it holds nothing of a node."""
@@ -158,11 +164,8 @@ class Subscriber(Server, plugin.Subscriber):
         feed = Feed(database, tags, self.measurement, self._layout, begin)
         try:
             told = feed.begin(api)
-        except AnswerError as error:
-            if not self.databases:
-                self.log.debug("%s: %s", database, error)
-                return
-            told = True  # it is asked for by name: what is wrong is told when it is read
+        except AnswerError:
+            told = True  # what is wrong is told when it is read
         if not (told or known or self.databases or self.measurement != points.DATA):
             return
         self._feeds[name] = feed
@@ -182,4 +185,7 @@ class Subscriber(Server, plugin.Subscriber):
         """Ask for the server's version and which databases match; reads nothing of them."""
         with self:
             api = self.api(self._server)
-            return f"{greeting(api)}; reads {listed(self._wanted.databases(api))}"
+            names = self._choice.databases(api)
+            if not names and (self.projects, self.serials) != (".*", ".*"):
+                raise UnavailableError(f"{greeting(api)}, where no database matches {self._choice}")
+            return greeting(api) + readable(api, self.measurement, names)

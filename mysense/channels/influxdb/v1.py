@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from mysense.channels.influxdb.api import LARGEST, WEEK, AnswerError, Api, Question, Table, shard
+from mysense.channels.influxdb.api import LARGEST, WEEK, AnswerError, Api, Question, RefusedError, Table, shard
 from mysense.errors import UnavailableError
 
 
@@ -35,8 +35,8 @@ def durations(retention: float) -> tuple[str, str]:
     return f"{int(retention)}s", f"{shard(retention)}s"
 
 
-def granting(database: str, user: str, privilege: str = "ALL") -> str:
-    """The statement that lets a user write one database, and read it, or only one of these."""
+def granting(database: str, user: str, privilege: str) -> str:
+    """The statement that lets a user WRITE one database, or READ it, or both (ALL)."""
     return f"GRANT {privilege} ON {quoted(database)} TO {quoted(user)}"
 
 
@@ -112,9 +112,19 @@ class V1(Api):
         result: dict[str, Any] = answer["results"][0]
         return result
 
-    def asking(self, database: str) -> str:
-        grant = f"; {granting(database, self.access.user)}" if self.access.user else ""
+    def asking(self, database: str, reading: bool = False) -> str:
+        user = self.access.user
+        if reading:
+            return f"an administrator types: {granting(database, user or '<user>', 'READ')}"
+        grant = f"; {granting(database, user, 'WRITE')}" if user else ""
         return f"an administrator types: {creation(database)}{grant}"
+
+    def may_create(self) -> bool:
+        try:
+            self._series("SHOW USERS")  # which only an administrator may
+        except RefusedError:
+            return False
+        return True
 
 
 def _asked(statement: str, database: str) -> str:

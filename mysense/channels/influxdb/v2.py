@@ -143,8 +143,11 @@ class V2(Api):
             return f"{self.access.place} does not allow this token: {said}"
         return super().unknown(said)
 
-    def asking(self, database: str) -> str:
+    def asking(self, database: str, reading: bool = False) -> str:
         org, name = shlex.quote(self.access.org), shlex.quote(database)
+        if reading:
+            bucket = bucket_id(self.access.org, database)
+            return f"an administrator types: influx auth create --org {org} --read-bucket {bucket}"
         return (
             f"an administrator types: influx bucket create --org {org} --name {name}; "
             f"influx auth create --org {org} --write-bucket {bucket_id(self.access.org, database)}"

@@ -125,13 +125,11 @@ class V3(Api):
             return UnavailableError(f"{self.access.place} does not take {database}: {said}{advice}")
         return super().verdict(answer, database)
 
-    def asking(self, database: str) -> str:
-        rights = shlex.quote(f"db:{database}:read,write")
+    def asking(self, database: str, reading: bool = False) -> str:
+        rights = shlex.quote(f"db:{database}:{'read' if reading else 'read,write'}")
         name = shlex.quote(database)
-        return (
-            f"an administrator types: influxdb3 create database {name}; "
-            f"influxdb3 create token --permission {rights} --name {name}"
-        )
+        made = "" if reading else f"influxdb3 create database {name}; "
+        return f"an administrator types: {made}influxdb3 create token --permission {rights} --name {name}"
 
 
 def _refused(answer: Answer) -> list[dict[str, Any]]:

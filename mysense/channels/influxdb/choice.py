@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from mysense.channels._influx import points
-from mysense.channels.influxdb.api import AnswerError, Api, RefusedError
+from mysense.channels.influxdb.api import AnswerError, Api, RefusedError, UnknownError
 from mysense.channels.influxdb.feed import whose
 from mysense.channels.influxdb.layout import Layout
 from mysense.errors import UnavailableError
@@ -22,7 +22,7 @@ def pattern(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Choice:
     """Nodes whose names match as a whole; or what lies in databases that are *named*."""
 
     projects: str
@@ -38,8 +38,15 @@ class Wanted:
         wanted = re.compile(f"(?:{self.projects})(?:_(?:{self.serials}))?")
         try:
             return [name for name in api.databases() if wanted.fullmatch(name)]
+        except UnknownError:
+            raise
         except RefusedError as error:
             raise UnavailableError(f"{error}; name the databases: databases = <project>_<serial>, …") from None
+
+    def __str__(self) -> str:
+        if self.named:
+            return f"databases = {', '.join(self.named)}"
+        return f"projects = {self.projects}, serials = {self.serials}"
 
     def nodes(self, api: Api, database: str) -> list[dict[str, str]]:
         """The tags of the nodes that share a database; a database of one node needs none."""
