@@ -123,8 +123,10 @@ def test_the_values_that_tags_have_together_are_told(server, ident, ways):
     found = api.tag_values("Fleet", "m", ["project", "serial", "nobody"])
     hosts = api.tag_values("Fleet", "m", ["host"])
 
-    assert sorted(found, key=str) == [{"project": "a", "serial": str(n)} for n in range(3)]
-    assert sorted(hosts, key=str) == [{"host": "h 0"}, {"host": "h 1"}]
+    assert sorted(found, key=str) == [*({"project": "a", "serial": str(n)} for n in range(3)), {}]
+    assert sorted(hosts, key=str) == [{"host": "h 0"}, {"host": "h 1"}, {}]
+    rest = api.rows(Question("Fleet", "m", 0, 9, {"project": "", "serial": ""}))
+    assert [row[0] for row in rest.rows] == [T0 * SECOND]
 
 
 def test_a_database_that_is_not_there_cannot_be_read(server, ways):

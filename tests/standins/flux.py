@@ -3,12 +3,13 @@
 import re
 from typing import NamedTuple
 
-from tests.standins.points import DAY, Points, moment
+from tests.standins.points import AHEAD, Points, moment
 
 STRING = r'"((?:[^"\\$\n]|\\.|\$(?!\{))*)"'
 HEAD = (
-    rf"from\(bucket: {STRING}\) \|> range\(start: time\(v: (-?\d+)\), stop: 1d\)"
-    rf" \|> filter\(fn: \(r\) => r\._measurement == {STRING}((?: and r\[{STRING}\] == {STRING})*)\)"
+    rf"from\(bucket: {STRING}\) \|> range\(start: time\(v: (-?\d+)\), stop: 10m\)"
+    rf" \|> filter\(fn: \(r\) => r\._measurement == {STRING}"
+    rf"((?: and r\[{STRING}\] == {STRING}| and not exists r\[{STRING}\])*)\)"
 )
 ROWS = re.compile(
     HEAD + r' \|> pivot\(rowKey: \["_time"\], columnKey: \["_field"\], valueColumn: "_value"\)'
@@ -38,21 +39,22 @@ def question(query: str) -> Question | None:
     if not found:
         return None
     same = re.findall(rf" and r\[{STRING}\] == {STRING}", found[4])
-    asked = Question(
-        unescaped(found[1]), unescaped(found[3]), int(found[2]), {unescaped(k): unescaped(v) for k, v in same}
-    )
+    wanted = {unescaped(k): unescaped(v) for k, v in same}
+    wanted |= {unescaped(k): "" for k in re.findall(rf" and not exists r\[{STRING}\]", found[4])}
+    asked = Question(unescaped(found[1]), unescaped(found[3]), int(found[2]), wanted)
     if tags:
-        return asked._replace(kept=[unescaped(column) for column in re.findall(STRING, found[7])])
-    return asked._replace(newest=found[7] == "true", limit=int(found[8]))
+        return asked._replace(kept=[unescaped(column) for column in re.findall(STRING, found[8])])
+    return asked._replace(newest=found[8] == "true", limit=int(found[9]))
 
 
 def tables(asked: Question, points: Points, now: int) -> list[list[dict]]:
     """The tables of the answer."""
     if asked.kept is not None:
-        kept = [{k: v for k, v in tags.items() if k in asked.kept} for tags in points.series(asked.measurement)]
+        whole = ({**tags, "_measurement": asked.measurement} for tags in points.series(asked.measurement))
+        kept = [{k: v for k, v in tags.items() if k in asked.kept} for tags in whole]
         distinct = [dict(pairs) for pairs in dict.fromkeys(tuple(tags.items()) for tags in kept)]
         return [[tags] for tags in distinct if tags]
-    rows = points.rows(asked.measurement, asked.since, now + DAY, asked.tags)
+    rows = points.rows(asked.measurement, asked.since, now + AHEAD, asked.tags)
     rows = (rows[::-1] if asked.newest else rows)[: asked.limit]
     return [[{"_time": row.pop("time"), **row} for row in rows]]
 

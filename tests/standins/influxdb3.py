@@ -8,15 +8,15 @@ import re
 from datetime import datetime
 from time import time_ns
 
-from tests.standins.points import DAY, SECOND, Line, Points, kind, moment, read
+from tests.standins.points import AHEAD, SECOND, Line, Points, kind, moment, read
 from tests.standins.server import Answered, Asked, Server, unpacked
 
 STEPS = {"second": SECOND, "millisecond": 1_000_000, "microsecond": 1000, "nanosecond": 1}
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 IDENTIFIER, LITERAL = r'"((?:[^"]|"")+)"', r"'((?:[^']|'')*)'"
 ROWS = re.compile(
-    rf"SELECT \* FROM {IDENTIFIER} WHERE time >= '([0-9T:-]+)\.(\d{{9}})Z' AND time < now\(\) \+ INTERVAL '1 day'"
-    rf"((?: AND {IDENTIFIER} = {LITERAL})*) ORDER BY time (ASC|DESC) LIMIT (\d+)"
+    rf"SELECT \* FROM {IDENTIFIER} WHERE time >= '([0-9T:-]+)\.(\d{{9}})Z' AND time < now\(\) \+ INTERVAL '10 minutes'"
+    rf"((?: AND {IDENTIFIER} = {LITERAL}| AND {IDENTIFIER} IS NULL)*) ORDER BY time (ASC|DESC) LIMIT (\d+)"
 )
 COLUMNS = re.compile(
     rf"SELECT column_name FROM information_schema\.columns WHERE table_schema = 'iox' AND table_name = {LITERAL}"
@@ -168,13 +168,15 @@ class InfluxDB3(Server):
             return Answered(400, f"Error during planning: table 'public.iox.{table}' not found")
         wanted = {tag.replace('""', '"'): text.replace("''", "'") for tag, text in re.findall(
             rf" AND {IDENTIFIER} = {LITERAL}", found[4])}  # fmt: skip
+        absent = re.findall(rf" AND {IDENTIFIER} IS NULL", found[4])
+        wanted |= {tag.replace('""', '"'): "" for tag in absent}
         for tag in wanted:
             if (table, tag) not in points.types:
                 return Answered(400, f'Schema error: No field named "{tag}".')
         seconds = int(datetime.fromisoformat(f"{found[2]}+00:00").timestamp())
         since = max(seconds * SECOND + int(found[3]), time_ns() - retention * SECOND if retention else 0)
-        got = points.rows(table, since, time_ns() + DAY, wanted)
-        got = (got[::-1] if found[7] == "DESC" else got)[: int(found[8])]
+        got = points.rows(table, since, time_ns() + AHEAD, wanted)
+        got = (got[::-1] if found[8] == "DESC" else got)[: int(found[9])]
         return Answered(200, [dict(sorted({**row, "time": moment(row["time"])}.items())) for row in got])
 
     def _columns(self, points, found, retention):

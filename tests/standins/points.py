@@ -7,7 +7,8 @@ from typing import NamedTuple
 from line_protocol_parser import LineFormatError, parse_line
 
 SECOND = 1_000_000_000
-DAY = 86400 * SECOND
+AHEAD = 600 * SECOND
+"""How far ahead of now rows are asked for."""
 
 
 class Line(NamedTuple):
@@ -51,11 +52,13 @@ class Points:
         self._points.setdefault(key, {}).update(line.fields)
 
     def rows(self, measurement: str, since: int, until: int, tags: dict[str, str]) -> list[dict[str, object]]:
-        """The points of a measurement that have these tags, oldest first."""
+        """The points of a measurement that have these tags, and those that are empty not, oldest first."""
         found = [
             (time, dict(series), fields)
             for (name, series, time), fields in self._points.items()
-            if name == measurement and since <= time < until and tags.items() <= dict(series).items()
+            if name == measurement
+            and since <= time < until
+            and all(dict(series).get(tag, "") == text for tag, text in tags.items())
         ]
         found.sort(key=lambda point: point[0])
         return [{"time": time, **series, **fields} for time, series, fields in found]

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -36,8 +37,8 @@ class Access:
 class Question(NamedTuple):
     """Rows of one measurement, oldest first, from a time (ns) on; *newest* turns that round.
 
-    *tags* must have these values. Rows that lie more than a day ahead are not asked for: a
-    single wrong clock must not move a reader into the future.
+    *tags* must have these values; an empty one must not be there. Rows that lie more than ten
+    minutes ahead are not asked for: a wrong clock must not move a reader into the future.
     """
 
     database: str
@@ -66,7 +67,7 @@ class Api(ABC):
 
     def __init__(self, server: Connection, access: Access) -> None:
         self.server, self.access = server, access
-        self._ahead: Question | None = None
+        self._ahead: tuple[Question, float] | None = None  # asked already, and when
 
     @property
     @abstractmethod
@@ -90,11 +91,15 @@ class Api(ABC):
 
     @abstractmethod
     def tag_values(self, database: str, measurement: str, tags: Sequence[str]) -> list[dict[str, str]]:
-        """Which values the *tags* of a measurement have together, as far as they have any."""
+        """Which values the *tags* of a measurement have together; of series without any of them too, if others have."""
 
     @abstractmethod
     def rows(self, question: Question) -> Table:
         """The answer to a question."""
+
+    def asked(self, question: Question) -> float:
+        """When (on the monotonic clock) a question is asked: now, unless that was done ahead."""
+        return self._ahead[1] if self._ahead and self._ahead[0] == question else time.monotonic()
 
     def ahead(self, question: Question) -> None:
         """Let the server begin with what will probably be asked next, while we do something else."""
@@ -130,7 +135,7 @@ class Api(ABC):
             raise RefusedError(words(answer.text) or "not allowed")
         if not 200 <= answer.status < 300:
             why = f"{self.access.place}: {answer.status} {words(answer.text)}".strip()
-            if answer.status >= 500 or answer.status in (408, 429):
+            if answer.status in (429, 503):
                 raise UnavailableError(why, wait=retry_after(answer.headers))
             raise AnswerError(why)
         return answer.text

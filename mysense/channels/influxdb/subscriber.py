@@ -2,8 +2,9 @@
 
 import heapq
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import field
+from math import inf
 
 from mysense import plugin
 from mysense.channels._influx import points
@@ -11,7 +12,7 @@ from mysense.channels.influxdb.api import AnswerError, Api
 from mysense.channels.influxdb.beginning import WORDS, beginning, moment
 from mysense.channels.influxdb.checking import greeting, readable
 from mysense.channels.influxdb.choice import Choice, key, pattern
-from mysense.channels.influxdb.feed import Feed, Position
+from mysense.channels.influxdb.feed import SETTLE, Feed, Position
 from mysense.channels.influxdb.layout import Layout, checked_tags
 from mysense.channels.influxdb.server import Server
 from mysense.errors import UnavailableError
@@ -20,11 +21,11 @@ from mysense.telegram import Telegram
 
 BUSY = 0.5
 """Seconds after which ``receive`` asks no more, so that the daemon can stop."""
-LEAST = 100
-"""Rows that every server can give in the time it has."""
+YOUNG = 60.0
+"""Seconds for which a database that holds no ident yet is looked into again and again: it is just being made."""
 TOLD = 3
 """Databases that cannot be read and are named, each with its reason."""
-_BEGUN = "begun"
+_BEGUN = " begun"  # no database is called so: see key
 
 
 class Subscriber(Server, plugin.Subscriber):
@@ -50,20 +51,20 @@ class Subscriber(Server, plugin.Subscriber):
         super().__post_init__()
         self._layout = Layout("all", self.measurement, self.tags)
         self._choice = Choice(self.projects, self.serials, self.databases, self.measurement, self._layout)
-        self._most = self.bufsize
         self._trouble: dict[str, str] = {}  # what was told, by database
         self._nothing = False
+        self._first: set[str] = set()  # databases that were there at the first contact
 
     def open(self) -> None:
         self.access()  # a file that cannot be read is told now
         self._server = self.connection()
         self._api: Api | None = None
         self._feeds = {}
+        self._empty: dict[str, float] = {}  # databases that hold no node yet, and since when they are known
         self._round: list[tuple[int, str]] = []
-        self._looked = self._begun = 0.0
-        self._more = False
         self._looking: Iterator[bool] | None = None
-        self._failed: dict[str, AnswerError] = {}
+        self._looked = self._begun = -inf
+        self._failed: dict[str, UnavailableError] = {}
 
     def close(self) -> None:
         if server := vars(self).pop("_server", None):
@@ -75,101 +76,71 @@ class Subscriber(Server, plugin.Subscriber):
         while self._looking and time.monotonic() - begun < BUSY:
             if not next(self._looking, False):
                 self._looking = None
-        if not (self._looking or self._round):
-            self._round = [(feed.position.time, name) for name, feed in self._feeds.items()]
-            heapq.heapify(self._round)
+                self._fill(self._feeds)
         while self._round and len(telegrams) < self.bufsize and time.monotonic() - begun < BUSY:
             _, name = heapq.heappop(self._round)
             telegrams += self._read(api, name)
             if self._round:
-                api.ahead(self._feeds[self._round[0][1]].question(self._most))
+                api.ahead(self._feeds[self._round[0][1]].question())
         if self._round or self._looking:
             self.pause = 0.0
         else:  # the round is over
             self._tell()
-            due = min([self._begun + self.interval, *(feed.due for feed in self._feeds.values())])
-            self.pause = 0.0 if self._more else max(0.01, due - time.monotonic())
+            self.pause = max(0.01, min(self._begun + self.interval, self._due()) - time.monotonic())
         return telegrams
 
+    def _due(self) -> float:
+        """When rows that were seen already are whole; those that are so at nearly the same time come together."""
+        dues = [feed.due for feed in self._feeds.values()]
+        first = min(dues, default=inf)
+        return max((due for due in dues if due <= first + SETTLE / 10), default=inf)
+
     def _begin(self) -> Api:
-        """Begin a round, if the last one is over."""
+        """Begin a round, if the last one is over: of all feeds, or in between of those whose rows are whole now."""
         if self._api is None:
             self._api = self.api(self._server)
         if not (self._round or self._looking):
-            self._more, self._begun = False, time.monotonic()
-            if not self._feeds or self._begun - self._looked >= self.update:
+            now = time.monotonic()
+            if now - self._begun >= self.interval:
+                self._begun = now
                 self._looking = self._look(self._api)
+            else:
+                self._fill(name for name, feed in self._feeds.items() if feed.due <= now)
         return self._api
 
+    def _fill(self, names: Iterable[str]) -> None:
+        self._round = [(self._feeds[name].question().since, name) for name in names]
+        heapq.heapify(self._round)
+
     def _read(self, api: Api, name: str) -> list[Telegram]:
-        """What a feed has; one whose server says no is left out of this round, and told once."""
+        """What a feed has; one that cannot be read is left out of this round."""
         feed = self._feeds[name]
         try:
-            if time.monotonic() - feed.checked >= self.update:
-                feed.refresh(api)
+            self._start(api, name, feed)
             before = feed.position
-            telegrams, more = feed.read(api, self._most)
-        except AnswerError as error:
+            telegrams, more = feed.read(api)
+        except UnavailableError as error:
+            feed.failed()
+            away = [each for each in self._failed.values() if not isinstance(each, AnswerError)]
+            if not isinstance(error, AnswerError) and (away or len(self._feeds) == 1 or error.wait is not None):
+                raise  # it is the server that does not answer
             self._failed[name] = error
             return []
-        except UnavailableError:  # it may have been too much for the server: ask for less the next time
-            self._most = max(LEAST, self._most // 2)
-            raise
-        self._most = min(self.bufsize, self._most + LEAST)
         if self._trouble.pop(feed.database, None):
             self.log.info("%s can be read again", feed.database)
         if feed.position != before:
             self.state[name] = str(feed.position)
         if more:
-            self._more = True
-            heapq.heappush(self._round, (feed.position.time, name))
+            heapq.heappush(self._round, (feed.question().since, name))
         return telegrams
 
-    def _tell(self) -> None:
-        """Say once which databases cannot be read; UnavailableError when it is all of them."""
-        failed, self._failed = self._failed, {}
-        if failed and failed.keys() == self._feeds.keys():
-            name, error = next(iter(failed.items()))
-            raise UnavailableError(f"{self._feeds[name].database} cannot be read: {error}")
-        by_name = {self._feeds[name].database: error for name, error in failed.items()}
-        news = {name: error for name, error in by_name.items() if self._trouble.get(name) != str(error)}
-        self._trouble |= {name: str(error) for name, error in news.items()}
-        for name, error in list(news.items())[:TOLD]:
-            more = f" (and {len(news) - 1} more)" if len(news) > TOLD else ""
-            self.log.warning("%s%s cannot be read, the others go on: %s", name, more, error)
-            if more:
-                break
-
-    def _look(self, api: Api) -> Iterator[bool]:
-        """Look which databases there are, one after the other: take on the new ones, drop those that are gone."""
-        found: set[str] = set()
-        for database in self._choice.databases(api):
-            for tags in self._choice.nodes(api, database):
-                found.add(name := key(database, tags))
-                if name not in self._feeds:
-                    self._take_on(api, name, database, tags)
-            yield True
-        for name in self._feeds.keys() - found:
-            self.log.info("%s is gone", self._feeds.pop(name).database)
-        self._looked = time.monotonic()
-        self.state[_BEGUN] = "yes"
-        if not (self._feeds or self._nothing):
-            self.log.warning("nothing to read yet: no database matches %s, and holds an ident", self._choice)
-        self._nothing = not self._feeds
-
-    def _take_on(self, api: Api, name: str, database: str, tags: dict[str, str]) -> None:
-        """Read a database from now on, unless it holds nothing of a node."""
-        known = self.state.get(name)
-        begin = Position.parse(known) if known else Position(0)
-        feed = Feed(database, tags, self.measurement, self._layout, begin)
-        try:
-            told = feed.begin(api)
-        except AnswerError:
-            told = True  # what is wrong is told when it is read
-        if not (told or known or self.databases or self.measurement != points.DATA):
-            return
-        self._feeds[name] = feed
-        if not known:
+    def _start(self, api: Api, name: str, feed: Feed) -> None:
+        """Learn the idents of a feed, and, if it was never read, where to begin."""
+        if not feed.history.begun:
+            feed.history.learn(api)
+        elif time.monotonic() - feed.checked >= self.update:
+            feed.refresh(api)
+        if feed.position is None:
             feed.position = Position(self._from(feed))
             self.state[name] = str(feed.position)
 
@@ -177,9 +148,83 @@ class Subscriber(Server, plugin.Subscriber):
         """Where a database begins that was not read before; one that came later has nothing old."""
         if self.start not in WORDS:
             return moment(self.start)
-        if self.start == "oldest" or _BEGUN in self.state:
+        if self.start == "oldest" or feed.late:
             return 0
-        return feed.newest_info if self.start == "info" else time.time_ns()
+        return feed.history.newest if self.start == "info" else time.time_ns()
+
+    def _tell(self) -> None:
+        """Say once which databases cannot be read; UnavailableError when it is all of them."""
+        failed, self._failed = self._failed, {}
+        if failed and self._feeds.keys() <= failed.keys():
+            name, error = next(iter(failed.items()))
+            raise UnavailableError(f"{self._name(name)} cannot be read: {error}")
+        by_name = {self._name(name): str(error) for name, error in failed.items()}
+        news = {name: text for name, text in by_name.items() if self._trouble.get(name) != text}
+        self._trouble |= news
+        for name, text in list(news.items())[: TOLD if len(news) <= TOLD else 1]:
+            more = f" (and {len(news) - 1} more)" if len(news) > TOLD else ""
+            self.log.warning("%s%s cannot be read, the others go on: %s", name, more, text)
+
+    def _name(self, name: str) -> str:
+        return self._feeds[name].database if name in self._feeds else name
+
+    def _look(self, api: Api) -> Iterator[bool]:
+        """Look which databases there are: take on the new ones, drop those that are gone.
+
+        Now and then into all of them, else only into those that came since the last time.
+        """
+        now, names = time.monotonic(), self._choice.databases(api)
+        if _BEGUN not in self.state:
+            self._first.update(names)
+        every = now - self._looked >= self.update
+        known = {feed.database for feed in self._feeds.values()}
+        found: set[str] = set()
+        for database in names:
+            young = now - self._empty.setdefault(database, now) < YOUNG
+            if not (every or (young and database not in known)):
+                found |= {name for name, feed in self._feeds.items() if feed.database == database}
+                continue
+            try:
+                found |= self._into(api, database)
+            except AnswerError as error:  # what is known of it stays
+                self._failed[database] = error
+                found |= {name for name, feed in self._feeds.items() if feed.database == database}
+            yield True
+        for name in self._feeds.keys() - found:
+            self.log.info("%s is gone", self._feeds.pop(name).database)
+        self._empty = {name: since for name, since in self._empty.items() if name in names}
+        self._looked = now if every else self._looked
+        self.state[_BEGUN] = "yes"
+        if not (self._feeds or self._nothing or self._failed):
+            self.log.warning("nothing to read yet: no database matches %s, and holds an ident", self._choice)
+        self._nothing = not self._feeds
+
+    def _into(self, api: Api, database: str) -> set[str]:
+        """The feeds of a database; those that are new are taken on, if there is an ident or we know them."""
+        found = set()
+        for tags in self._choice.nodes(api, database):
+            name = key(database, tags)
+            if name not in self._feeds:
+                known = self.state.get(name)
+                feed = Feed(
+                    database,
+                    tags,
+                    self.measurement,
+                    self._layout,
+                    self.bufsize,
+                    Position.parse(known) if known else None,
+                )
+                feed.late = _BEGUN in self.state and database not in self._first
+                try:
+                    told = feed.history.learn(api)
+                except AnswerError:
+                    told = True  # why not is told when it is read
+                if not (told or known or self.databases or self.measurement != points.DATA):
+                    continue
+                self._feeds[name] = feed
+            self._feeds[name].among(tags)
+            found.add(name)
+        return found
 
     def check(self) -> str:
         """Ask for the server's version and which databases match; reads nothing of them."""

@@ -1,13 +1,13 @@
 """InfluxDB 1.x, and what speaks like it: ``/write`` and ``/query``, a user and a password."""
 
 import json
+import time
 from base64 import b64encode
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
 from mysense.channels.influxdb.api import LARGEST, WEEK, AnswerError, Api, Question, RefusedError, Table, shard
-from mysense.errors import UnavailableError
 
 
 def quoted(name: str) -> str:
@@ -74,12 +74,12 @@ class V1(Api):
         for _, rows in self._series(f"SHOW SERIES FROM {quoted(measurement)}", database):
             for [key] in rows:
                 some = {name: value for name, value in _tags(key).items() if name in tags}
-                if some and some not in found:
+                if some not in found:
                     found.append(some)
         return found
 
     def rows(self, question: Question) -> Table:
-        if self._ahead == question:
+        if self._ahead and self._ahead[0] == question:
             self._ahead = None
             text = self.accepted(self.server.receive(LARGEST))
         else:
@@ -91,7 +91,7 @@ class V1(Api):
     def ahead(self, question: Question) -> None:
         if self._ahead is None:
             self.server.send("GET", _asked(_selection(question), question.database), None, self.headers)
-            self._ahead = question
+            self._ahead = question, time.monotonic()
 
     def _series(self, statement: str, database: str = "") -> list[tuple[list[str], list[list[Any]]]]:
         return self._told(self.ask("GET", _asked(statement, database)))
@@ -106,7 +106,7 @@ class V1(Api):
             answer = json.loads(text)
             error = answer.get("error") or answer["results"][0].get("error")
         except (ValueError, LookupError, TypeError, AttributeError):
-            raise UnavailableError(f"{self.access.place} answers what is no result of a query") from None
+            raise AnswerError(f"{self.access.place} answers what is no result of a query") from None
         if error:
             raise AnswerError(f"{self.access.place}: {error}")
         result: dict[str, Any] = answer["results"][0]
@@ -137,7 +137,7 @@ def _selection(question: Question) -> str:
     _, measurement, since, limit, tags, newest = question
     same = "".join(f" AND {quoted(tag)} = {literal(value)}" for tag, value in tags.items())
     return (
-        f"SELECT * FROM {quoted(measurement)} WHERE time >= {since} AND time < now() + 1d{same}"
+        f"SELECT * FROM {quoted(measurement)} WHERE time >= {since} AND time < now() + 10m{same}"
         f" ORDER BY time {'DESC' if newest else 'ASC'} LIMIT {limit}"
     )
 

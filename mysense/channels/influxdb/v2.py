@@ -87,21 +87,25 @@ class V2(Api):
 
     def tag_values(self, database: str, measurement: str, tags: Sequence[str]) -> list[dict[str, str]]:
         found: list[dict[str, str]] = []
+        kept = listed([*tags, "_measurement"])  # the latter for series that have none of the tags
         for record in self._records(
-            f"from(bucket: {literal(database)}) |> range(start: time(v: 0), stop: 1d)"
+            f"from(bucket: {literal(database)}) |> range(start: time(v: 0), stop: 10m)"
             f" |> filter(fn: (r) => r._measurement == {literal(measurement)})"
-            f" |> first() |> keep(columns: {listed(tags)}) |> limit(n: 1)"
+            f" |> first() |> keep(columns: {kept}) |> limit(n: 1)"
         ):
             some = {tag: str(record[tag]) for tag in tags if tag in record}
-            if some and some not in found:
+            if some not in found:
                 found.append(some)
-        return found
+        return found if any(found) else []
 
     def rows(self, question: Question) -> Table:
         database, measurement, since, limit, tags, newest = question
-        same = "".join(f" and r[{literal(tag)}] == {literal(value)}" for tag, value in tags.items())
+        same = "".join(
+            f" and r[{literal(tag)}] == {literal(value)}" if value else f" and not exists r[{literal(tag)}]"
+            for tag, value in tags.items()
+        )
         records = self._records(
-            f"from(bucket: {literal(database)}) |> range(start: time(v: {since}), stop: 1d)"
+            f"from(bucket: {literal(database)}) |> range(start: time(v: {since}), stop: 10m)"
             f" |> filter(fn: (r) => r._measurement == {literal(measurement)}{same})"
             ' |> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")'
             f' |> group() |> sort(columns: ["_time"], desc: {"true" if newest else "false"}) |> limit(n: {limit})'
@@ -124,7 +128,7 @@ class V2(Api):
             raise self._no_result() from None
 
     def _no_result(self) -> UnavailableError:
-        return UnavailableError(f"{self.access.place} answers what is no result of a query")
+        return AnswerError(f"{self.access.place} answers what is no result of a query")
 
     def _list(self, text: str, name: str) -> list[dict[str, Any]]:
         try:

@@ -70,15 +70,18 @@ class V3(Api):
         if not there:
             return []
         rows = self._select(database, f"SELECT DISTINCT {', '.join(map(quoted, there))} FROM {quoted(measurement)}")
-        return [{tag: str(value) for tag, value in row.items() if value} for row in rows if any(row.values())]
+        return [{tag: str(value) for tag, value in row.items() if value} for row in rows]
 
     def rows(self, question: Question) -> Table:
         database, measurement, since, limit, tags, newest = question
-        same = "".join(f" AND {quoted(tag)} = {literal(value)}" for tag, value in tags.items())
+        same = "".join(
+            f" AND {quoted(tag)} = {literal(value)}" if value else f" AND {quoted(tag)} IS NULL"
+            for tag, value in tags.items()
+        )
         rows = self._select(
             database,
             f"SELECT * FROM {quoted(measurement)}"
-            f" WHERE time >= {literal(text(since))} AND time < now() + INTERVAL '1 day'{same}"
+            f" WHERE time >= {literal(text(since))} AND time < now() + INTERVAL '10 minutes'{same}"
             f" ORDER BY time {'DESC' if newest else 'ASC'} LIMIT {limit}",
         )
         others = dict.fromkeys(name for row in rows for name in row if name != "time")
@@ -108,7 +111,7 @@ class V3(Api):
         return rows
 
     def _no_result(self) -> UnavailableError:
-        return UnavailableError(f"{self.access.place} answers what is no result of a query")
+        return AnswerError(f"{self.access.place} answers what is no result of a query")
 
     def mistyped(self, answer: Answer) -> str | None:
         for line in _refused(answer):
