@@ -14,7 +14,7 @@ from mysense.channels.influxdb.admin import Admin
 from mysense.errors import UnavailableError
 from mysense.telegram import SECOND, Data, Ident, Location
 from tests.kit import mysense, until
-from tests.servers import Influxd
+from tests.servers import Influxd, Process
 
 HOUR, DAY = 3600, 86400
 ROOT = {"INFLUXADMINUSER": "root", "INFLUXADMINPASS": "acacadabra"}
@@ -292,10 +292,10 @@ def test_a_layout_of_ones_own_has_no_means(influxd_auth, set_up, node, tmp_path)
         (["BdP_1", "--database", "{label}"], "may hold {project}, {serial} and {node}"),
         (["BdP_1", "--database", "a b"], "'a b' cannot be the name"),
         (["BdP_1", "--retention", "2y"], "is not a time"),
-        (["BdP_1", "--retention", "2d"], "at least 192 h"),
-        (["BdP_1", "--hourly", "1h"], "at least 192 h"),
+        (["BdP_1", "--retention", "2d"], "write 8d or more"),
+        (["BdP_1", "--hourly", "1h"], "write 8d or more"),
         (["BdP_1", "--daily", "0", "--no-downsample"], "leave one out"),
-        (["BdP_1", "--retention", "60", "--no-downsample"], "at least 1 h"),
+        (["BdP_1", "--retention", "60", "--no-downsample"], "write 1h or more"),
         (["BdP_1", "--port", "x"], "--port: 'x' is not a whole number"),
     ],
 )
@@ -402,3 +402,23 @@ def test_check_advises_fewer_databases_before_they_are_too_many(own_influxd):
     assert "it has 101 databases: with more than 100, database = {project}" in many
     assert "9 open files" in many
     assert fleet.endswith("it has 101 databases")
+
+
+def test_a_server_that_has_no_administrator_yet_says_how_to_make_one(tmp_path):
+    server = Influxd(tmp_path / "influxd", auth=True)
+    Process.start(server)  # without making the administrator
+    try:
+        done = mysense(
+            "influxdb", "setup", "Set_k1", "--hostname", "127.0.0.1", "--port", server.port, "--version", "1",
+            "--secrets", tmp_path / "secrets", code=1,
+        )  # fmt: skip
+    finally:
+        server.stop()
+
+    assert "CREATE USER root WITH PASSWORD '…' WITH ALL PRIVILEGES" in done.stdout + done.stderr
+
+
+def test_days_that_were_meant_are_asked_for():
+    done = mysense("influxdb", "setup", "Set_k1", "--retention", "30", code=2)
+
+    assert "kept 30 s beside hourly and daily means is too short: write 8d or more (d is days)" in done.stderr

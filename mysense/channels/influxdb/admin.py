@@ -27,6 +27,10 @@ class Policy(NamedTuple):
     default: bool
 
 
+FIRST = "CREATE USER root WITH PASSWORD '…' WITH ALL PRIVILEGES"
+"""What is typed where authentication is on and there is nobody yet."""
+
+
 class Admin:
     """One server, seen as administrator. Raises UnavailableError with the server's words."""
 
@@ -113,7 +117,10 @@ class Admin:
                 yield
         except (self._refused, self._broken) as error:
             refused = getattr(error, "code", None) in (401, 403)
-            raise (RefusedError if refused else UnavailableError)(_said(error)) from None
+            said = _said(error)
+            if "create admin user first" in said:
+                said = f"it has no administrator yet; type in influx: {FIRST}"
+            raise (RefusedError if refused else UnavailableError)(said) from None
         except OSError as error:
             raise UnavailableError(f"{self._place} does not answer ({type(error).__name__})") from error
 

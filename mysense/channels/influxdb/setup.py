@@ -58,7 +58,10 @@ class Wanted:
         hours, why = (LEAST, " beside hourly and daily means") if self.means else (1, "")
         for kept in (self.retention, *self.means.values()):
             if 0 < kept.seconds < hours * 3600:
-                raise ValueError(f"kept {kept}{why} is too short: write 0 for ever, or at least {hours} h")
+                least = f"{hours // 24}d" if hours >= 24 else f"{hours}h"
+                raise ValueError(
+                    f"kept {kept.seconds:g} s{why} is too short: write {least} or more (d is days), or 0 for ever"
+                )
 
 
 def names(node: str) -> tuple[str, str]:

@@ -77,7 +77,8 @@ class Subscriber(Server, plugin.Subscriber):
             if not next(self._looking, False):
                 self._looking = None
                 self._fill(self._feeds)
-        while self._round and len(telegrams) < self.bufsize and time.monotonic() - begun < BUSY:
+        # A full answer is enough: while it is journalled the server works on the next.
+        while self._round and 2 * len(telegrams) < self.bufsize and time.monotonic() - begun < BUSY:
             _, name = heapq.heappop(self._round)
             telegrams += self._read(api, name)
             if self._round:
