@@ -27,10 +27,6 @@ class Policy(NamedTuple):
     default: bool
 
 
-FIRST = "CREATE USER root WITH PASSWORD '…' WITH ALL PRIVILEGES"
-"""What is typed where authentication is on and there is nobody yet."""
-
-
 class Admin:
     """One server, seen as administrator. Raises UnavailableError with the server's words."""
 
@@ -117,10 +113,7 @@ class Admin:
                 yield
         except (self._refused, self._broken) as error:
             refused = getattr(error, "code", None) in (401, 403)
-            said = _said(error)
-            if "create admin user first" in said:
-                said = f"it has no administrator yet; type in influx: {FIRST}"
-            raise (RefusedError if refused else UnavailableError)(said) from None
+            raise (RefusedError if refused else UnavailableError)(_said(error)) from None
         except OSError as error:
             raise UnavailableError(f"{self._place} does not answer ({type(error).__name__})") from error
 

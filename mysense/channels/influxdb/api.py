@@ -210,6 +210,8 @@ def words(text: str) -> str:
         return ""
     results = said.get("results") or [{}]
     first = str(said.get("error") or (results[0].get("error") if isinstance(results[0], dict) else "") or "")
+    if "create admin user first" in first:
+        return "it has no administrator yet: CREATE USER root WITH PASSWORD '…' WITH ALL PRIVILEGES, typed in influx"
     if not first and "code" in said:  # version 2
         first = str(said.get("message") or said["code"])
     lines = [line for line in said.get("data") or () if isinstance(line, dict)] if first else []  # version 3
