@@ -41,7 +41,10 @@ class Subscriber(Server, plugin.Subscriber):
     )
     bufsize: int = option(5000, "the most rows of one query", least=1, most=100_000)
     update: float = option(
-        600.0, "seconds between two looks for databases that are new, or gone", parse=plugin.seconds, least=0.1
+        600.0,
+        "seconds between two looks into all databases, for idents and nodes that came without data",
+        parse=plugin.seconds,
+        least=0.1,
     )
     interval: float = option(5.0, "seconds between two rounds of questions", parse=plugin.seconds, least=0.01)
 
