@@ -63,7 +63,7 @@ class Subscriber(Server, plugin.Subscriber):
         self._server = self.connection()
         self._api: Api | None = None
         self._feeds = {}
-        self._empty: dict[str, float] = {}  # databases that hold no node yet, and since when they are known
+        self._since: dict[str, float] = {}  # when each database was first seen
         self._round: list[tuple[int, str]] = []
         self._looking: Iterator[bool] | None = None
         self._looked = self._begun = -inf
@@ -181,22 +181,23 @@ class Subscriber(Server, plugin.Subscriber):
         if _BEGUN not in self.state:
             self._first.update(names)
         every = now - self._looked >= self.update
-        known = {feed.database for feed in self._feeds.values()}
+        known: dict[str, set[str]] = {}
+        for name, feed in self._feeds.items():
+            known.setdefault(feed.database, set()).add(name)
         found: set[str] = set()
         for database in names:
-            young = now - self._empty.setdefault(database, now) < YOUNG
-            if not (every or (young and database not in known)):
-                found |= {name for name, feed in self._feeds.items() if feed.database == database}
-                continue
-            try:
-                found |= self._into(api, database)
-            except AnswerError as error:  # what is known of it stays
-                self._failed[database] = error
-                found |= {name for name, feed in self._feeds.items() if feed.database == database}
-            yield True
+            young = now - self._since.setdefault(database, now) < YOUNG
+            there = known.get(database, set())
+            if every or (young and not there):
+                try:
+                    there = self._into(api, database)
+                except AnswerError as error:  # what is known of it stays
+                    self._failed[database] = error
+                yield True
+            found |= there
         for name in self._feeds.keys() - found:
             self.log.info("%s is gone", self._feeds.pop(name).database)
-        self._empty = {name: since for name, since in self._empty.items() if name in names}
+        self._since = {name: self._since[name] for name in names}
         self._looked = now if every else self._looked
         self.state[_BEGUN] = "yes"
         if not (self._feeds or self._nothing or self._failed):
