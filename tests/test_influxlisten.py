@@ -18,8 +18,9 @@ import trustme
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from mysense import examples
+from mysense import examples, wire
 from mysense.channels import influxdb
+from mysense.channels._influx.points import node
 from mysense.channels._influx.protocol import Reader
 from mysense.channels.influxdb.v1 import quoted
 from mysense.channels.influxlisten import Subscriber
@@ -258,6 +259,69 @@ def test_an_ident_that_is_told_again_is_not_news(listen):
             far.publish([Data(kit("k1"), T0 * SECOND, {"temp": 1.5})])
 
     assert [type(t) for t in there.telegrams()] == [Ident, Data]
+
+
+def info(**said):
+    text = json.dumps({"project": "Inf", "serial": "k1", **said}, ensure_ascii=False)
+    return 'info ident="{}" {}'.format(text.replace("\\", "\\\\").replace('"', '\\"'), T0).encode()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *({"label": f"a{end}b"} for end in "\u2028\u2029\x85\x0b\x1c\r\n"),
+        {"geolocation": [500, 500]}, {"geolocation": [1, 2, 3, 4]}, {"fields": [{"name": "a"}, 5]},
+        {"": 1}, {"huge": 10**3000}, {"since": float("inf")},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_no_ident_that_a_stranger_tells_stops_the_listener(listen, tmp_path, said):
+    journal = SqliteJournal(tmp_path / "journal.db")
+    for n in range(2):  # what was told is read again after a restart
+        there = listen(journal)
+        assert there.write("Inf_k1", info(**said))[0] == 204
+        assert there.write("Inf_k1", f"data temp=1.5 {T0 + n}", precision="s") == (204, "")
+        assert there.worker.status.state == "running"
+        there.close()
+
+    data = [t for t in there.telegrams() if isinstance(t, Data)]
+    assert len(data) == 2
+    if "label" in said:
+        assert {t.ident.label for t in data} == {said["label"]}
+    journal.close()
+
+
+def test_an_ident_without_a_bottom_is_passed_over(listen):
+    there = listen()
+
+    assert there.write("Inf_k1", f'info ident="{"[" * 100_000}" {T0}') == (204, "")
+    assert there.telegrams() == []
+
+
+def test_an_ident_in_the_state_that_cannot_be_read_counts_as_unknown(listen, tmp_path):
+    journal = SqliteJournal(tmp_path / "journal.db")
+    journal.append([], SECTION, "", {"subscriber/Inf_k1": "{\nlegacy {}\n[]\n" + wire.encode_ident(kit("k1"))})
+    there = listen(journal)
+
+    assert there.write("Inf_k1", f"data temp=1.5 {T0 + 1}", precision="s") == (204, "")
+    assert [t.ident for t in there.telegrams() if isinstance(t, Data)] == [kit("k1")]
+    there.close()
+    journal.close()
+
+
+def test_a_delivery_that_nobody_foresaw_ends_alone_and_is_logged_once(listen, caplog, monkeypatch):
+    there = listen()
+    monkeypatch.setattr(
+        "mysense.channels._influx.points.node", lambda name, *of: node(name, *of) if name != "poison" else 1 / 0
+    )
+    for n in range(2):
+        status, text = there.write("poison", f"m f=1 {T0}")
+        assert (status, "nothing of it was kept" in text) == (400, True)
+        assert there.write("x", f"m f=1 {T0 + n}") == (204, "")
+
+    assert there.worker.status.state == "running"
+    assert len(there.data()) == 2
+    assert len([r for r in caplog.records if r.exc_info]) == 1
 
 
 def test_what_the_original_wrote_is_read_as_it_was_meant(listen):

@@ -46,10 +46,14 @@ class Idents:
         if (kept := self._nodes.get(name)) is None:
             if len(self._nodes) >= _CACHED:  # names of strangers must not fill the memory
                 self._nodes.clear()
-            lines = self._state.get(name, "").splitlines()
-            kept = self._nodes[name] = [_known(line) for line in lines] or [Known(node.ident)]
+            lines = self._state.get(name, "").split("\n")  # not splitlines: what people type holds other ends of lines
+            kept = self._nodes[name] = [known for line in lines if (known := _known(line))] or [Known(node.ident)]
         return kept
 
 
-def _known(line: str) -> Known:
-    return Known(wire.decode_ident(line.removeprefix(_LEGACY)), line.startswith(_LEGACY))
+def _known(line: str) -> Known | None:
+    """An ident as it was written down; None where it cannot be read: it counts as never told."""
+    try:
+        return Known(wire.decode_ident(line.removeprefix(_LEGACY)), line.startswith(_LEGACY))
+    except (ValueError, KeyError, TypeError):
+        return None

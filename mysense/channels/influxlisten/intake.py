@@ -69,7 +69,9 @@ class Intake:
             if asked.get("accept_partial", "").lower() == "false":
                 return Answer(HTTPStatus.BAD_REQUEST, answers.partly(mistakes, 0))
         self.databases.add(database)
-        if points and not self.waiting.deliver(Delivery(database, points), self.timeout):
+        if points and not self.waiting.deliver(delivery := Delivery(database, points), self.timeout):
+            if delivery.hopeless:
+                raise Refusal(400, "something in this cannot be taken, and nothing of it was kept: see the log")
             raise Refusal(503, "the journal cannot take this now, and nothing of it was kept: come again", AGAIN)
         if mistakes:
             return Answer(HTTPStatus.BAD_REQUEST, answers.partly(mistakes, len(points)))
