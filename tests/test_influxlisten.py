@@ -869,6 +869,32 @@ def test_a_slow_client_holds_up_no_other_and_is_sent_away(listen):
         until(lambda: gone_after_a_byte(dribbling), 10)  # a byte now and then is not enough
 
 
+FILLED = b"POST /write?db=x HTTP/1.1\r\nHost: x\r\n" + b"".join(b"X-%d: %s\r\n" % (n, b"a" * 60_000) for n in range(50))
+REFUSED = b"POST /write?db=x HTTP/1.1\r\nHost: x\r\nContent-Length: 20000000\r\n\r\n"
+
+
+@pytest.mark.parametrize("pieces", [[FILLED], [REFUSED, *[b"a" * 100_000] * 30]], ids=["headers", "after a 401"])
+def test_who_sent_much_is_not_awaited_for_longer(listen, pieces):
+    there = listen(user="kit", password="secret", timeout=0.5)
+    until(lambda: not there.subscriber._server._open)
+    with socket.create_connection(("127.0.0.1", there.port), timeout=20) as sock:
+        with suppress(ConnectionError):  # ended already
+            for piece in pieces:
+                sock.sendall(piece)
+        until(lambda: not there.subscriber._server._open, 10)
+
+
+def test_who_stops_amid_a_body_takes_nobody_the_room(listen):
+    there = listen(timeout=0.5, max_body=1_000_000)
+    begun = request("/write?db=x", b"#" * 1_000_000)[:-10_000]
+    with ExitStack() as stack:
+        for _ in range(2):
+            sock = stack.enter_context(socket.create_connection(("127.0.0.1", there.port), timeout=20))
+            sock.sendall(begun)
+        until(lambda: there.write("x", f"m f=1 {T0}\n" * 3000)[0] == 503)
+        until(lambda: there.write("x", f"m f=1 {T0}\n" * 3000)[0] == 204, 10)
+
+
 def gone_after_a_byte(sock):
     """Send a byte; whether the far end has closed the connection."""
     sock.settimeout(0.05)
