@@ -7,10 +7,13 @@ import json
 import re
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from base64 import b64encode
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
@@ -435,7 +438,7 @@ def merged(points):
 @settings(max_examples=200, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(broken())
 def test_it_answers_like_an_influxd_and_keeps_the_same(oracle, body):
-    read, _ = Reader().read(body, 1, time.time_ns())
+    [(read, _)] = Reader().read(body, 1, time.time_ns())
     assume(not differs(body) and not mixed(read))
     influxd, there = oracle
     status, said = answer_of(influxd.port, body)
@@ -483,6 +486,59 @@ def test_a_client_may_ask_for_all_or_nothing(listen):
 
     assert there.ask("POST", "/api/v3/write_lp?db=x&accept_partial=false", "m f=1\nbad")[0] == 400
     assert there.data() == []
+
+
+def test_a_body_of_many_slices_is_answered_as_one(listen):
+    there = listen()
+    rows = [f"m f={n} {T0 + n}" if n % 1000 else "bad" for n in range(12_000)]
+
+    assert there.ask("POST", "/api/v3/write_lp?db=x&accept_partial=false", "\n".join(rows))[0] == 400
+    assert there.data() == []
+    status, text = there.write("x", "\n".join(rows), precision="s")
+    assert (status, "dropped=12" in text) == (400, True)
+    assert [at for _, at, _ in there.data()] == [(T0 + n) * SECOND for n in range(12_000) if n % 1000]
+
+
+def test_a_body_that_is_too_much_for_the_journal_says_what_was_kept(listen):
+    journal = Failing()
+    there = listen(journal)
+    journal.most = 5000
+    status, text = there.write("x", "\n".join(f"m f={n} {T0 + n}" for n in range(12_000)), precision="s")
+
+    assert (status, "only the first 5000 points" in text) == (503, True)
+    assert len(there.data()) == 5000
+    journal.most = 100_000
+    until(there.reachable)
+    assert there.write("x", "\n".join(f"m f={n} {T0 + n}" for n in range(12_000)), precision="s")[0] == 204
+    assert {at for _, at, _ in there.data()} == {(T0 + n) * SECOND for n in range(12_000)}
+
+
+MEASURED = """
+import resource, sys
+sys.path.insert(0, {root!r})
+from mysense.journal.sqlite import SqliteJournal
+from pathlib import Path
+from tests.test_influxlisten import Listening
+there = Listening(SqliteJournal(Path({folder!r}) / "journal.db"))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+status, _ = there.write("x", {body})
+print(status, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1000)
+there.close()
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "answer"), [("b'm f=1 5\\n' * 200_000", "204"), ("b'x\\n' * 1_000_000", "400")], ids=["points", "mistakes"]
+)
+def test_a_body_takes_up_little_more_memory_than_its_size(tmp_path, body, answer):
+    """Some 2 MB of short lines: all at once they were 100 MB and more."""
+    root = str(Path(__file__).parent.parent)
+    code = MEASURED.format(root=root, folder=str(tmp_path), body=body)
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=True).stdout
+
+    status, megabytes = said.split()
+    assert status == answer
+    assert int(megabytes) < 40
 
 
 def test_where_no_line_is_good_nothing_is_partial(listen):
@@ -638,12 +694,12 @@ class Failing(MemoryJournal):
 
     def __init__(self):
         super().__init__()
-        self.full, self.free, self.appends = False, threading.Event(), []
+        self.full, self.free, self.appends, self.most = False, threading.Event(), [], 10**9
         self.free.set()
 
     def append(self, telegrams, *args, **kwargs):
         assert self.free.wait(20)
-        if self.full:
+        if self.full or sum(self.appends) + len(telegrams) > self.most:
             raise OSError(28, "the disk is full")
         self.appends.append(len(telegrams))
         return super().append(telegrams, *args, **kwargs)
@@ -885,13 +941,14 @@ def test_who_sent_much_is_not_awaited_for_longer(listen, pieces):
 
 
 def test_who_stops_amid_a_body_takes_nobody_the_room(listen):
-    there = listen(timeout=0.5, max_body=1_000_000)
+    there = listen(timeout=1.0, max_body=1_000_000)
+    room = there.subscriber._server._intake.room
     begun = request("/write?db=x", b"#" * 1_000_000)[:-10_000]
     with ExitStack() as stack:
         for _ in range(2):
             sock = stack.enter_context(socket.create_connection(("127.0.0.1", there.port), timeout=20))
             sock.sendall(begun)
-        until(lambda: there.write("x", f"m f=1 {T0}\n" * 3000)[0] == 503)
+        until(lambda: room._left < 50_000)
         until(lambda: there.write("x", f"m f=1 {T0}\n" * 3000)[0] == 204, 10)
 
 

@@ -14,7 +14,10 @@ from mysense.channels._influx.values import FARTHEST, Wrong, fields_of, guessed,
 from mysense.telegram import Value
 from mysense.wire import JsonValues
 
+SLICE = 5000
+"""Lines of a body that are read at a time: as points they take up many times the room."""
 _CACHED = 10_000
+_PIECE = 65536  # signs of a body that are taken apart at a time
 
 # Fields as the journal would write them: plain names, numbers of up to 15 digits in their shortest form, truths. They
 # can stay text. What is written in another way is read and written anew, so that a repeat is known as one.
@@ -65,12 +68,18 @@ class Reader:
     def __init__(self) -> None:
         self._series: dict[str, Series] = {}
 
-    def read(self, text: str, step: int, now: int) -> tuple[list[Point], list[Mistake]]:
-        """The points of a body and the lines that are none. Times count *step* nanoseconds; without one it is *now*."""
+    def read(self, text: str, step: int, now: int) -> Iterator[tuple[list[Point], list[Mistake]]]:
+        """The points of a body and the lines that are none, slice by slice.
+
+        Times count *step* nanoseconds; without one it is *now*.
+        """
         points: list[Point] = []
         mistakes: list[Mistake] = []
         known = self._series.get
         for number, line in _lines(text):
+            if len(points) + len(mistakes) >= SLICE:
+                yield points, mistakes
+                points, mistakes = [], []
             head, _, rest = line.partition(" ")
             fields, _, stamp = rest.partition(" ")
             series = known(head)
@@ -85,7 +94,7 @@ class Reader:
                     points.append(self._point(line, step, now))
                 except Wrong as wrong:
                     mistakes.append(Mistake(number, line, str(wrong)))
-        return points, mistakes
+        yield points, mistakes
 
     def _point(self, line: str, step: int, now: int) -> Point:
         gap = _gap(line)
@@ -119,7 +128,7 @@ def _json(fields: str) -> JsonValues:
 def _lines(text: str) -> Iterator[tuple[int, str]]:
     """The lines of a body and their numbers; in quotes, after an equal sign among the fields, a line goes on."""
     if '"' not in text:
-        yield from enumerate(text.split("\n"), 1)
+        yield from enumerate(_split(text), 1)
         return
     begin, number = 0, 1
     while begin < len(text):
@@ -132,6 +141,16 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
         line = text[begin:end]
         yield number, line
         begin, number = end + 1, number + 1 + line.count("\n")
+
+
+def _split(text: str) -> Iterator[str]:
+    """The lines of a text, without having all of them at once."""
+    begin = 0
+    while begin < len(text):
+        end = text.find("\n", begin + _PIECE)
+        end = len(text) if end < 0 else end
+        yield from text[begin:end].split("\n")
+        begin = end + 1
 
 
 def _series(head: str) -> Series:
