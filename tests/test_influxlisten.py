@@ -301,6 +301,27 @@ def test_an_ident_without_a_bottom_is_passed_over(listen):
     assert there.telegrams() == []
 
 
+def test_an_ident_that_is_too_large_is_passed_over(listen):
+    there = listen()
+    for size in (60_000, 70_000):
+        assert there.write("Inf_k1", info(label=f"l{size}", more="x" * size)) == (204, "")
+
+    assert [t.label for t in there.telegrams()] == ["l60000"]
+    assert len(there.subscriber.state["Inf_k1"]) < 65_536
+
+
+def test_long_names_are_taken_and_not_remembered(listen):
+    there = listen()
+    for n in range(3):
+        body = f"m,id={n}{'x' * 5000} f=1 {T0}\nm,id={n} f=1 {T0}"
+        assert there.write("x", body) == (204, "")
+
+    assert {len(t.ident.label) for t in there.telegrams() if isinstance(t, Data)} == {0, 5001}
+    made = there.subscriber._telegrams
+    seen = [len(made._sources), len(made._idents._nodes), len(there.subscriber._server._intake.reader._series)]
+    assert seen == [3, 3, 3]
+
+
 def test_an_ident_in_the_state_that_cannot_be_read_counts_as_unknown(listen, tmp_path):
     journal = SqliteJournal(tmp_path / "journal.db")
     journal.append([], SECTION, "", {"subscriber/Inf_k1": "{\nlegacy {}\n[]\n" + wire.encode_ident(kit("k1"))})
@@ -456,6 +477,26 @@ def test_it_answers_like_an_influxd_and_keeps_the_same(oracle, body):
     assert len(came) <= len(read)
 
 
+LONG = [
+    *(f"{'m' * n} f=1 {T0}" for n in (65_530, 65_531)), f"m,t={'t' * 65_600} f=1 {T0}",
+    *(f"m {'f' * n}=1 {T0}" for n in (65_530, 65_531)), f"é,t={'é' * 32_800} f=1 {T0}", f"m {'é' * 32_800}=1 {T0}",
+    f'm f="{"x" * 100_000}" {T0}', "m\\," * 22_000 + f" f=1 {T0}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", LONG, ids=lambda line: f"{line[:3]}{len(line)}")
+def test_a_key_is_as_long_as_an_influxd_takes_it(oracle, line):
+    influxd, there = oracle
+    status, said = answer_of(influxd.port, line)
+    influxd.query("DROP DATABASE oracle")
+    influxd.query("CREATE DATABASE oracle")
+
+    for _ in range(2):  # the second time its beginning might be known
+        got, text = there.write("long", f"m f=1 {T0}\n{line}".encode())
+        assert got == status, said
+        assert ("max key length exceeded" in text) == ("max key length exceeded" in said)
+
+
 # Answers
 
 
@@ -596,6 +637,15 @@ def test_databases_that_were_seen_are_listed(listen):
 
     [result] = json.loads(text)["results"]
     assert result["series"] == [{"name": "databases", "columns": ["name"], "values": [["Kits_k1"], ["b c"]]}]
+
+
+def test_a_database_has_a_name_of_255_bytes_at_most(listen):
+    there = listen()
+
+    assert there.write("é" * 127 + "x", f"m f=1 {T0}")[0] == 204
+    assert there.write("é" * 128, f"m f=1 {T0}")[0] == 400
+    assert there.ask("GET", f"/query?q=CREATE+DATABASE+{'x' * 256}")[0] == 400
+    assert len(there.data()) == 1
 
 
 # Who may write

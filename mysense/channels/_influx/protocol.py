@@ -7,7 +7,7 @@ a closing quote is refused, where InfluxDB 1.x stores another text than was sent
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from mysense.channels._influx.values import FARTHEST, Wrong, fields_of, guessed, name, tag, time_of
@@ -16,7 +16,11 @@ from mysense.wire import JsonValues
 
 SLICE = 5000
 """Lines of a body that are read at a time: as points they take up many times the room."""
+_KEY = 65_535
+"""Bytes that a measurement, its tags and the name of a field may have, as in InfluxDB 1.x."""
 _CACHED = 10_000
+_SHORT = 1000  # signs of a beginning that is remembered
+_SURE = 16_000  # signs that are never more bytes than _KEY
 _PIECE = 65536  # signs of a body that are taken apart at a time
 
 # Fields as the journal would write them: plain names, numbers of up to 15 digits in their shortest form, truths. They
@@ -35,12 +39,15 @@ _equals = re.compile(r"(?<!\\)=").split
 
 
 class Series:
-    """What a line begins with: a measurement and its tags. Lines that begin alike share one object."""
+    """What a line begins with: a measurement and its tags.
 
-    __slots__ = ("measurement", "tags")
+    Lines that begin alike share one object, if it is *remembered*: one that is not too long.
+    """
 
-    def __init__(self, measurement: str, tags: Mapping[str, str]) -> None:
-        self.measurement, self.tags = measurement, tags
+    __slots__ = ("measurement", "remembered", "tags")
+
+    def __init__(self, measurement: str, tags: Mapping[str, str], remembered: bool) -> None:
+        self.measurement, self.tags, self.remembered = measurement, tags, remembered
 
 
 class Point(NamedTuple):
@@ -83,7 +90,7 @@ class Reader:
             head, _, rest = line.partition(" ")
             fields, _, stamp = rest.partition(" ")
             series = known(head)
-            if series and _plain(fields) and _stamp(stamp) and "time=" not in fields:
+            if series and len(fields) < _SURE and _plain(fields) and _stamp(stamp) and "time=" not in fields:
                 time = int(stamp) * (step or guessed(int(stamp)))
                 if -FARTHEST <= time <= FARTHEST:
                     points.append(Point(series, _json(fields), time))
@@ -98,10 +105,13 @@ class Reader:
 
     def _point(self, line: str, step: int, now: int) -> Point:
         gap = _gap(line)
-        series = self._of(line[: gap.start()] if gap else line)
+        head = line[: gap.start()] if gap else line
+        series = self._of(head)
         if not gap:
             raise Wrong("missing fields")
         fields, end = fields_of(line, gap.end())
+        if len(line) > _SURE and (size := _size(head, fields)) > _KEY:
+            raise Wrong(f"max key length exceeded: {size} > {_KEY}")
         stamp, _, more = line[end:].lstrip(" \t\0").rstrip(" ").partition(" ")
         if more:
             raise Wrong("point is invalid")
@@ -112,9 +122,10 @@ class Reader:
     def _of(self, head: str) -> Series:
         if (series := self._series.get(head)) is None:
             series = _series(head)
-            if len(self._series) >= _CACHED:  # names of strangers must not fill the memory
-                self._series.clear()
-            self._series[head] = series
+            if series.remembered:
+                if len(self._series) >= _CACHED:  # names of strangers must not fill the memory
+                    self._series.clear()
+                self._series[head] = series
         return series
 
 
@@ -172,4 +183,9 @@ def _series(head: str) -> Series:
         if key == "time":
             raise Wrong("invalid tag key: a tag cannot be called time")
         tags[key] = tag(values[0])
-    return Series(name(measurement), tags)
+    return Series(name(measurement), tags, len(head) <= _SHORT)
+
+
+def _size(head: str, fields: Iterable[str]) -> int:
+    """Bytes of the longest key of a line, counted as InfluxDB does: its fields have four more between."""
+    return len(head.encode()) + 4 + max(len(name.encode()) for name in fields)

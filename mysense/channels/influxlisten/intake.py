@@ -57,6 +57,7 @@ class Intake:
         database = answers.named(asked)
         if not database:
             raise Refusal(400, "database is required" if answers.database == "db" else "bucket is required")
+        self.databases.add(database)
         precision = asked.get("precision") or answers.precision
         step = STEPS.get(precision)
         if step is None:
@@ -68,7 +69,6 @@ class Intake:
                 mistakes.add(wrong)
             if mistakes.count:
                 return self._partly(answers, database, mistakes, 0)
-        self.databases.add(database)
         for points, wrong in self.reader.read(text, step, now):
             mistakes.add(wrong)
             if points:
