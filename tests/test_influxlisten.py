@@ -648,6 +648,15 @@ def test_a_database_has_a_name_of_255_bytes_at_most(listen):
     assert len(there.data()) == 1
 
 
+def test_the_log_takes_no_line_from_a_stranger(listen, caplog):
+    there = listen()
+    there.write("x\ny\u2028z", 'm f="abc\n2026-01-01 ERROR all is \x1b[31mlost')
+
+    [record] = [r for r in caplog.records if "none" in r.getMessage()]
+    assert record.getMessage().isprintable()
+    assert "lines for x y z" in record.getMessage()
+
+
 # Who may write
 
 
@@ -929,6 +938,12 @@ def test_a_body_that_is_too_large_is_refused_packed_or_not(listen):
         (("Transfer-Encoding: chunked",), b"2\r\nm f=1", 400),
         (("Transfer-Encoding: gzip",), b"m f=1", 400),
         (("Transfer-Encoding: chunked", "Content-Length: 5"), b"0\r\n\r\n", 400),
+        (("Transfer-Encoding: chunked", "Transfer-Encoding: identity"), b"0\r\n\r\n", 400),
+        (("Transfer-Encoding: identity", "Transfer-Encoding: chunked"), b"0\r\n\r\n", 400),
+        (("Transfer-Encoding:", "Transfer-Encoding: chunked", "Content-Length: 5"), b"m f=1", 400),
+        (("Transfer-Encoding:", "Content-Length: 5"), b"m f=1", 400),
+        (("Transfer-Encoding: chunked, identity",), b"0\r\n\r\n", 400),
+        (("Content-Length : 5",), b"m f=1", 400),
         (("Content-Length: x",), b"", 400),
         (("Content-Length: -1",), b"", 400),
         (("Nonsense",), b"m f=1", 400),
@@ -946,6 +961,24 @@ def test_a_body_that_cannot_be_read_is_refused_with_words(listen, headers, body,
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]
     assert there.data() == []
     assert there.write("x", "m f=1")[0] == 204
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
+        b"Transfer-Encoding: chunked\r\nContent-Length: 5",
+        b"Content-Length : 5",
+    ],
+)
+def test_no_request_hides_in_the_body_of_another(listen, headers):
+    there = listen()
+    hidden = request("/write?db=hidden", f"m f=2 {T0}")
+
+    answer = raw(there.port, b"POST /write?db=x HTTP/1.1\r\nHost: x\r\n" + headers + b"\r\n\r\n0\r\n\r\n" + hidden)
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert there.data() == []
 
 
 def test_gzip_files_may_stand_one_behind_the_other(listen):

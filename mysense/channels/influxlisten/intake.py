@@ -106,7 +106,8 @@ class Intake:
         return Answer(HTTPStatus.OK, said)
 
     def tell(self, whom: str, text: str) -> None:
-        """Log something about a client or a database once."""
+        """Log something about a client or a database once; what strangers wrote makes no line of its own in the log."""
         if whom not in self.told and len(self.told) < _TOLD:
             self.told.add(whom)
-            self.log.warning("%s", text)
+            plain = "".join(sign if sign.isprintable() else " " for sign in text)
+            self.log.warning("%s", " ".join(plain.split()))
