@@ -23,10 +23,10 @@ from hypothesis import strategies as st
 
 from mysense import examples, wire
 from mysense.channels import influxdb
-from mysense.channels._influx.points import node
+from mysense.channels._influx.points import Node, node
 from mysense.channels._influx.protocol import Reader
 from mysense.channels.influxdb.v1 import quoted
-from mysense.channels.influxlisten import Subscriber
+from mysense.channels.influxlisten import Subscriber, idents
 from mysense.clock import Clock
 from mysense.errors import ConfigError
 from mysense.journal.memory import MemoryJournal
@@ -299,6 +299,23 @@ def test_an_ident_without_a_bottom_is_passed_over(listen):
 
     assert there.write("Inf_k1", f'info ident="{"[" * 100_000}" {T0}') == (204, "")
     assert there.telegrams() == []
+
+
+def test_of_each_node_the_newest_idents_are_remembered_and_no_more(listen, tmp_path):
+    journal = SqliteJournal(tmp_path / "journal.db")
+    there = listen(journal)
+    for n in range(idents.KEPT + 3):
+        assert there.write("Inf_k1", info(label=f"l{n}", since=T0 + n))[0] == 204
+    for _ in range(2):  # the second time as they were written down
+        labels = [known.ident.label for known in there.subscriber._telegrams._idents._get(Node("Inf", "k1"))]
+        assert labels == [f"l{n}" for n in range(3, idents.KEPT + 3)]
+        there.close()
+        there = listen(journal)
+    assert there.write("Inf_k1", f"data temp=1.5 {T0}", precision="s")[0] == 204  # older than all that is known
+
+    assert there.telegrams()[-1].ident.label == "l3"
+    there.close()
+    journal.close()
 
 
 def test_an_ident_that_is_too_large_is_passed_over(listen):
