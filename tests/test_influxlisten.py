@@ -837,6 +837,17 @@ def test_a_journal_that_does_not_keep_up_sends_clients_away_with_nothing_kept(li
     assert [values["f"] for _, _, values in there.data()] == [1.0]
 
 
+def test_a_field_that_stands_twice_in_a_line_is_the_last_of_them_and_a_repeat_is_known(listen, tmp_path):
+    journal = SqliteJournal(tmp_path / "journal.db")
+    there = listen(journal)
+    for _ in range(3):
+        assert there.write("x", f"m f=1,g=3,f=2 {T0}", precision="s")[0] == 204
+
+    assert there.data() == [("x_m", T0 * SECOND, {"f": 2.0, "g": 3.0})]
+    there.close()
+    journal.close()
+
+
 def test_no_more_waits_than_there_is_room_for(listen):
     journal = Failing()
     there = listen(journal, max_body=1000, timeout=20)

@@ -90,7 +90,14 @@ class Reader:
             head, _, rest = line.partition(" ")
             fields, _, stamp = rest.partition(" ")
             series = known(head)
-            if series and len(fields) < _SURE and _plain(fields) and _stamp(stamp) and "time=" not in fields:
+            if (
+                series
+                and len(fields) < _SURE
+                and _plain(fields)
+                and _stamp(stamp)
+                and "time=" not in fields
+                and _once(fields)
+            ):
                 time = int(stamp) * (step or guessed(int(stamp)))
                 if -FARTHEST <= time <= FARTHEST:
                     points.append(Point(series, _json(fields), time))
@@ -127,6 +134,12 @@ class Reader:
                     self._series.clear()
                 self._series[head] = series
         return series
+
+
+def _once(fields: str) -> bool:
+    """Whether no plain field stands there twice: text would keep both, and the last one is meant."""
+    parts = fields.split(",")
+    return len({part.partition("=")[0] for part in parts}) == len(parts)
 
 
 def _json(fields: str) -> JsonValues:
