@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from mysense.channels._influx.lines import gap, lines
 from mysense.channels._influx.values import FARTHEST, Wrong, fields_of, guessed, name, tag, time_of
 from mysense.telegram import Value
 from mysense.wire import JsonValues
@@ -21,7 +22,6 @@ _KEY = 65_535
 _CACHED = 10_000
 _SHORT = 1000  # signs of a beginning that is remembered
 _SURE = 16_000  # signs that are never more bytes than _KEY
-_PIECE = 65536  # signs of a body that are taken apart at a time
 
 # Fields as the journal would write them: plain names, numbers of up to 15 digits in their shortest form, truths. They
 # can stay text. What is written in another way is read and written anew, so that a repeat is known as one.
@@ -32,8 +32,6 @@ _plain = re.compile(rf"{_FIELD}(?>(?:,{_FIELD})*)").fullmatch
 _without_point = re.compile(r"(=-?+[0-9]++)(?![0-9.i])").sub
 _whole = re.compile(r"([0-9])i(?=,|\Z)").sub
 _stamp = re.compile(r"-?[0-9]{1,19}").fullmatch
-_rest = re.compile(r'(?>(?:[^"\n]++|(?<=[^\\]=)"[^"\\]*+(?>(?:\\.[^"\\]*+)*)(?:"|\Z)|")*)', re.DOTALL).match
-_gap = re.compile(r"(?<!\\) [ \t\0]*").search
 _commas = re.compile(r"(?<!\\),").split
 _equals = re.compile(r"(?<!\\)=").split
 
@@ -83,7 +81,7 @@ class Reader:
         points: list[Point] = []
         mistakes: list[Mistake] = []
         known = self._series.get
-        for number, line in _lines(text):
+        for number, line in lines(text):
             if len(points) + len(mistakes) >= SLICE:
                 yield points, mistakes
                 points, mistakes = [], []
@@ -111,12 +109,12 @@ class Reader:
         yield points, mistakes
 
     def _point(self, line: str, step: int, now: int) -> Point:
-        gap = _gap(line)
-        head = line[: gap.start()] if gap else line
+        space = gap(line)
+        head = line[: space.start()] if space else line
         series = self._of(head)
-        if not gap:
+        if not space:
             raise Wrong("missing fields")
-        fields, end = fields_of(line, gap.end())
+        fields, end = fields_of(line, space.end())
         if len(line) > _SURE and (size := _size(head, fields)) > _KEY:
             raise Wrong(f"max key length exceeded: {size} > {_KEY}")
         stamp, _, more = line[end:].lstrip(" \t\0").rstrip(" ").partition(" ")
@@ -147,34 +145,6 @@ def _json(fields: str) -> JsonValues:
     if fields.count(".") < fields.count("="):
         fields = _whole(r"\1", _without_point(r"\1.0", fields))
     return JsonValues('{"' + fields.replace("=", '":').replace(",", ',"') + "}")
-
-
-def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """The lines of a body and their numbers; in quotes, after an equal sign among the fields, a line goes on."""
-    if '"' not in text:
-        yield from enumerate(_split(text), 1)
-        return
-    begin, number = 0, 1
-    while begin < len(text):
-        end = text.find("\n", begin)
-        end = len(text) if end < 0 else end
-        if text.find('"', begin, end) >= 0 and text[begin:end].lstrip(" \t\0")[:1] != "#":
-            gap = _gap(text, begin, end)
-            found = _rest(text, gap.end()) if gap else None
-            end = found.end() if found else end
-        line = text[begin:end]
-        yield number, line
-        begin, number = end + 1, number + 1 + line.count("\n")
-
-
-def _split(text: str) -> Iterator[str]:
-    """The lines of a text, without having all of them at once."""
-    begin = 0
-    while begin < len(text):
-        end = text.find("\n", begin + _PIECE)
-        end = len(text) if end < 0 else end
-        yield from text[begin:end].split("\n")
-        begin = end + 1
 
 
 def _series(head: str) -> Series:
