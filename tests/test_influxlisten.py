@@ -7,10 +7,13 @@ import json
 import re
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from base64 import b64encode
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
@@ -18,11 +21,12 @@ import trustme
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from mysense import examples
+from mysense import examples, wire
 from mysense.channels import influxdb
+from mysense.channels._influx.points import Node, node
 from mysense.channels._influx.protocol import Reader
 from mysense.channels.influxdb.v1 import quoted
-from mysense.channels.influxlisten import Subscriber
+from mysense.channels.influxlisten import Subscriber, idents
 from mysense.clock import Clock
 from mysense.errors import ConfigError
 from mysense.journal.memory import MemoryJournal
@@ -260,6 +264,107 @@ def test_an_ident_that_is_told_again_is_not_news(listen):
     assert [type(t) for t in there.telegrams()] == [Ident, Data]
 
 
+def info(**said):
+    text = json.dumps({"project": "Inf", "serial": "k1", **said}, ensure_ascii=False)
+    return 'info ident="{}" {}'.format(text.replace("\\", "\\\\").replace('"', '\\"'), T0).encode()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *({"label": f"a{end}b"} for end in "\u2028\u2029\x85\x0b\x1c\r\n"),
+        {"geolocation": [500, 500]}, {"geolocation": [1, 2, 3, 4]}, {"fields": [{"name": "a"}, 5]},
+        {"": 1}, {"huge": 10**3000}, {"since": float("inf")},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_no_ident_that_a_stranger_tells_stops_the_listener(listen, tmp_path, said):
+    journal = SqliteJournal(tmp_path / "journal.db")
+    for n in range(2):  # what was told is read again after a restart
+        there = listen(journal)
+        assert there.write("Inf_k1", info(**said))[0] == 204
+        assert there.write("Inf_k1", f"data temp=1.5 {T0 + n}", precision="s") == (204, "")
+        assert there.worker.status.state == "running"
+        there.close()
+
+    data = [t for t in there.telegrams() if isinstance(t, Data)]
+    assert len(data) == 2
+    if "label" in said:
+        assert {t.ident.label for t in data} == {said["label"]}
+    journal.close()
+
+
+def test_an_ident_without_a_bottom_is_passed_over(listen):
+    there = listen()
+
+    assert there.write("Inf_k1", f'info ident="{"[" * 100_000}" {T0}') == (204, "")
+    assert there.telegrams() == []
+
+
+def test_of_each_node_the_newest_idents_are_remembered_and_no_more(listen, tmp_path):
+    journal = SqliteJournal(tmp_path / "journal.db")
+    there = listen(journal)
+    for n in range(idents.KEPT + 3):
+        assert there.write("Inf_k1", info(label=f"l{n}", since=T0 + n))[0] == 204
+    for _ in range(2):  # the second time as they were written down
+        labels = [known.ident.label for known in there.subscriber._telegrams._idents._get(Node("Inf", "k1"))]
+        assert labels == [f"l{n}" for n in range(3, idents.KEPT + 3)]
+        there.close()
+        there = listen(journal)
+    assert there.write("Inf_k1", f"data temp=1.5 {T0}", precision="s")[0] == 204  # older than all that is known
+
+    assert there.telegrams()[-1].ident.label == "l3"
+    there.close()
+    journal.close()
+
+
+def test_an_ident_that_is_too_large_is_passed_over(listen):
+    there = listen()
+    for size in (60_000, 70_000):
+        assert there.write("Inf_k1", info(label=f"l{size}", more="x" * size)) == (204, "")
+
+    assert [t.label for t in there.telegrams()] == ["l60000"]
+    assert len(there.subscriber.state["Inf_k1"]) < 65_536
+
+
+def test_long_names_are_taken_and_not_remembered(listen):
+    there = listen()
+    for n in range(3):
+        body = f"m,id={n}{'x' * 5000} f=1 {T0}\nm,id={n} f=1 {T0}"
+        assert there.write("x", body) == (204, "")
+
+    assert {len(t.ident.label) for t in there.telegrams() if isinstance(t, Data)} == {0, 5001}
+    made = there.subscriber._telegrams
+    seen = [len(made._sources), len(made._idents._nodes), len(there.subscriber._server._intake.reader._series)]
+    assert seen == [3, 3, 3]
+
+
+def test_an_ident_in_the_state_that_cannot_be_read_counts_as_unknown(listen, tmp_path):
+    journal = SqliteJournal(tmp_path / "journal.db")
+    journal.append([], SECTION, "", {"subscriber/Inf_k1": "{\nlegacy {}\n[]\n" + wire.encode_ident(kit("k1"))})
+    there = listen(journal)
+
+    assert there.write("Inf_k1", f"data temp=1.5 {T0 + 1}", precision="s") == (204, "")
+    assert [t.ident for t in there.telegrams() if isinstance(t, Data)] == [kit("k1")]
+    there.close()
+    journal.close()
+
+
+def test_a_delivery_that_nobody_foresaw_ends_alone_and_is_logged_once(listen, caplog, monkeypatch):
+    there = listen()
+    monkeypatch.setattr(
+        "mysense.channels._influx.points.node", lambda name, *of: node(name, *of) if name != "poison" else 1 / 0
+    )
+    for n in range(2):
+        status, text = there.write("poison", f"m f=1 {T0}")
+        assert (status, "nothing of it was kept" in text) == (400, True)
+        assert there.write("x", f"m f=1 {T0 + n}") == (204, "")
+
+    assert there.worker.status.state == "running"
+    assert len(there.data()) == 2
+    assert len([r for r in caplog.records if r.exc_info]) == 1
+
+
 def test_what_the_original_wrote_is_read_as_it_was_meant(listen):
     there = listen()
     lines = (
@@ -371,7 +476,7 @@ def merged(points):
 @settings(max_examples=200, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(broken())
 def test_it_answers_like_an_influxd_and_keeps_the_same(oracle, body):
-    read, _ = Reader().read(body, 1, time.time_ns())
+    [(read, _)] = Reader().read(body, 1, time.time_ns())
     assume(not differs(body) and not mixed(read))
     influxd, there = oracle
     status, said = answer_of(influxd.port, body)
@@ -387,6 +492,26 @@ def test_it_answers_like_an_influxd_and_keeps_the_same(oracle, body):
         values.pop("measurement", None)
     assert [values for values in ({**p.series.tags, **p.fields} for p in read) if values not in came] == []
     assert len(came) <= len(read)
+
+
+LONG = [
+    *(f"{'m' * n} f=1 {T0}" for n in (65_530, 65_531)), f"m,t={'t' * 65_600} f=1 {T0}",
+    *(f"m {'f' * n}=1 {T0}" for n in (65_530, 65_531)), f"é,t={'é' * 32_800} f=1 {T0}", f"m {'é' * 32_800}=1 {T0}",
+    f'm f="{"x" * 100_000}" {T0}', "m\\," * 22_000 + f" f=1 {T0}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", LONG, ids=lambda line: f"{line[:3]}{len(line)}")
+def test_a_key_is_as_long_as_an_influxd_takes_it(oracle, line):
+    influxd, there = oracle
+    status, said = answer_of(influxd.port, line)
+    influxd.query("DROP DATABASE oracle")
+    influxd.query("CREATE DATABASE oracle")
+
+    for _ in range(2):  # the second time its beginning might be known
+        got, text = there.write("long", f"m f=1 {T0}\n{line}".encode())
+        assert got == status, said
+        assert ("max key length exceeded" in text) == ("max key length exceeded" in said)
 
 
 # Answers
@@ -419,6 +544,59 @@ def test_a_client_may_ask_for_all_or_nothing(listen):
 
     assert there.ask("POST", "/api/v3/write_lp?db=x&accept_partial=false", "m f=1\nbad")[0] == 400
     assert there.data() == []
+
+
+def test_a_body_of_many_slices_is_answered_as_one(listen):
+    there = listen()
+    rows = [f"m f={n} {T0 + n}" if n % 1000 else "bad" for n in range(12_000)]
+
+    assert there.ask("POST", "/api/v3/write_lp?db=x&accept_partial=false", "\n".join(rows))[0] == 400
+    assert there.data() == []
+    status, text = there.write("x", "\n".join(rows), precision="s")
+    assert (status, "dropped=12" in text) == (400, True)
+    assert [at for _, at, _ in there.data()] == [(T0 + n) * SECOND for n in range(12_000) if n % 1000]
+
+
+def test_a_body_that_is_too_much_for_the_journal_says_what_was_kept(listen):
+    journal = Failing()
+    there = listen(journal)
+    journal.most = 5000
+    status, text = there.write("x", "\n".join(f"m f={n} {T0 + n}" for n in range(12_000)), precision="s")
+
+    assert (status, "only the first 5000 points" in text) == (503, True)
+    assert len(there.data()) == 5000
+    journal.most = 100_000
+    until(there.reachable)
+    assert there.write("x", "\n".join(f"m f={n} {T0 + n}" for n in range(12_000)), precision="s")[0] == 204
+    assert {at for _, at, _ in there.data()} == {(T0 + n) * SECOND for n in range(12_000)}
+
+
+MEASURED = """
+import resource, sys
+sys.path.insert(0, {root!r})
+from mysense.journal.sqlite import SqliteJournal
+from pathlib import Path
+from tests.test_influxlisten import Listening
+there = Listening(SqliteJournal(Path({folder!r}) / "journal.db"))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+status, _ = there.write("x", {body})
+print(status, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1000)
+there.close()
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "answer"), [("b'm f=1 5\\n' * 200_000", "204"), ("b'x\\n' * 1_000_000", "400")], ids=["points", "mistakes"]
+)
+def test_a_body_takes_up_little_more_memory_than_its_size(tmp_path, body, answer):
+    """Some 2 MB of short lines: all at once they were 50 MB and more."""
+    root = str(Path(__file__).parent.parent)
+    code = MEASURED.format(root=root, folder=str(tmp_path), body=body)
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=True).stdout
+
+    status, megabytes = said.split()
+    assert status == answer
+    assert int(megabytes) < 30
 
 
 def test_where_no_line_is_good_nothing_is_partial(listen):
@@ -476,6 +654,24 @@ def test_databases_that_were_seen_are_listed(listen):
 
     [result] = json.loads(text)["results"]
     assert result["series"] == [{"name": "databases", "columns": ["name"], "values": [["Kits_k1"], ["b c"]]}]
+
+
+def test_a_database_has_a_name_of_255_bytes_at_most(listen):
+    there = listen()
+
+    assert there.write("é" * 127 + "x", f"m f=1 {T0}")[0] == 204
+    assert there.write("é" * 128, f"m f=1 {T0}")[0] == 400
+    assert there.ask("GET", f"/query?q=CREATE+DATABASE+{'x' * 256}")[0] == 400
+    assert len(there.data()) == 1
+
+
+def test_the_log_takes_no_line_from_a_stranger(listen, caplog):
+    there = listen()
+    there.write("x\ny\u2028z", 'm f="abc\n2026-01-01 ERROR all is \x1b[31mlost')
+
+    [record] = [r for r in caplog.records if "none" in r.getMessage()]
+    assert record.getMessage().isprintable()
+    assert "lines for x y z" in record.getMessage()
 
 
 # Who may write
@@ -574,12 +770,12 @@ class Failing(MemoryJournal):
 
     def __init__(self):
         super().__init__()
-        self.full, self.free, self.appends = False, threading.Event(), []
+        self.full, self.free, self.appends, self.most = False, threading.Event(), [], 10**9
         self.free.set()
 
     def append(self, telegrams, *args, **kwargs):
         assert self.free.wait(20)
-        if self.full:
+        if self.full or sum(self.appends) + len(telegrams) > self.most:
             raise OSError(28, "the disk is full")
         self.appends.append(len(telegrams))
         return super().append(telegrams, *args, **kwargs)
@@ -639,6 +835,17 @@ def test_a_journal_that_does_not_keep_up_sends_clients_away_with_nothing_kept(li
 
     assert results == {"first": 204}
     assert [values["f"] for _, _, values in there.data()] == [1.0]
+
+
+def test_a_field_that_stands_twice_in_a_line_is_the_last_of_them_and_a_repeat_is_known(listen, tmp_path):
+    journal = SqliteJournal(tmp_path / "journal.db")
+    there = listen(journal)
+    for _ in range(3):
+        assert there.write("x", f"m f=1,g=3,f=2 {T0}", precision="s")[0] == 204
+
+    assert there.data() == [("x_m", T0 * SECOND, {"f": 2.0, "g": 3.0})]
+    there.close()
+    journal.close()
 
 
 def test_no_more_waits_than_there_is_room_for(listen):
@@ -759,6 +966,12 @@ def test_a_body_that_is_too_large_is_refused_packed_or_not(listen):
         (("Transfer-Encoding: chunked",), b"2\r\nm f=1", 400),
         (("Transfer-Encoding: gzip",), b"m f=1", 400),
         (("Transfer-Encoding: chunked", "Content-Length: 5"), b"0\r\n\r\n", 400),
+        (("Transfer-Encoding: chunked", "Transfer-Encoding: identity"), b"0\r\n\r\n", 400),
+        (("Transfer-Encoding: identity", "Transfer-Encoding: chunked"), b"0\r\n\r\n", 400),
+        (("Transfer-Encoding:", "Transfer-Encoding: chunked", "Content-Length: 5"), b"m f=1", 400),
+        (("Transfer-Encoding:", "Content-Length: 5"), b"m f=1", 400),
+        (("Transfer-Encoding: chunked, identity",), b"0\r\n\r\n", 400),
+        (("Content-Length : 5",), b"m f=1", 400),
         (("Content-Length: x",), b"", 400),
         (("Content-Length: -1",), b"", 400),
         (("Nonsense",), b"m f=1", 400),
@@ -776,6 +989,24 @@ def test_a_body_that_cannot_be_read_is_refused_with_words(listen, headers, body,
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]
     assert there.data() == []
     assert there.write("x", "m f=1")[0] == 204
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
+        b"Transfer-Encoding: chunked\r\nContent-Length: 5",
+        b"Content-Length : 5",
+    ],
+)
+def test_no_request_hides_in_the_body_of_another(listen, headers):
+    there = listen()
+    hidden = request("/write?db=hidden", f"m f=2 {T0}")
+
+    answer = raw(there.port, b"POST /write?db=x HTTP/1.1\r\nHost: x\r\n" + headers + b"\r\n\r\n0\r\n\r\n" + hidden)
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert there.data() == []
 
 
 def test_gzip_files_may_stand_one_behind_the_other(listen):
@@ -803,6 +1034,33 @@ def test_a_slow_client_holds_up_no_other_and_is_sent_away(listen):
         assert slow.recv(1000).startswith(b"HTTP/1.1 408 ")
     with socket.create_connection(("127.0.0.1", there.port), timeout=20) as dribbling:
         until(lambda: gone_after_a_byte(dribbling), 10)  # a byte now and then is not enough
+
+
+FILLED = b"POST /write?db=x HTTP/1.1\r\nHost: x\r\n" + b"".join(b"X-%d: %s\r\n" % (n, b"a" * 60_000) for n in range(50))
+REFUSED = b"POST /write?db=x HTTP/1.1\r\nHost: x\r\nContent-Length: 20000000\r\n\r\n"
+
+
+@pytest.mark.parametrize("pieces", [[FILLED], [REFUSED, *[b"a" * 100_000] * 30]], ids=["headers", "after a 401"])
+def test_who_sent_much_is_not_awaited_for_longer(listen, pieces):
+    there = listen(user="kit", password="secret", timeout=0.5)
+    until(lambda: not there.subscriber._server._open)
+    with socket.create_connection(("127.0.0.1", there.port), timeout=20) as sock:
+        with suppress(ConnectionError):  # ended already
+            for piece in pieces:
+                sock.sendall(piece)
+        until(lambda: not there.subscriber._server._open, 10)
+
+
+def test_who_stops_amid_a_body_takes_nobody_the_room(listen):
+    there = listen(timeout=1.0, max_body=1_000_000)
+    room = there.subscriber._server._intake.room
+    begun = request("/write?db=x", b"#" * 1_000_000)[:-10_000]
+    with ExitStack() as stack:
+        for _ in range(2):
+            sock = stack.enter_context(socket.create_connection(("127.0.0.1", there.port), timeout=20))
+            sock.sendall(begun)
+        until(lambda: room._left < 50_000)
+        until(lambda: there.write("x", f"m f=1 {T0}\n" * 3000)[0] == 204, 10)
 
 
 def gone_after_a_byte(sock):

@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ NOW = 1_700_000_000_000_000_000
 
 
 def read(text, step=1):
-    points, mistakes = Reader().read(text, step, NOW)
+    [(points, mistakes)] = Reader().read(text, step, NOW)
     return [(p.series.measurement, dict(p.series.tags), dict(p.fields), p.time) for p in points], mistakes
 
 
@@ -43,7 +44,7 @@ def read(text, step=1):
         (r"m\"x,t\"=a\"b f\"x=1 1", ('m"x', {r"t\"": r"a\"b"}, {'f"x': 1.0}, 1)),
         ("m,t==a f=1 1", ("m", {"t": "=a"}, {"f": 1.0}, 1)),
         ("  m  f=1  5  ", ("m", {}, {"f": 1.0}, 5)),
-        ("m f=1,f=2 1", ("m", {}, {"f": 2.0}, 1)),
+        ("m f=1,g=3,f=2 1", ("m", {}, {"f": 2.0, "g": 3.0}, 1)),
         ("m time=1,f=2 1", ("m", {}, {"f": 2.0}, 1)),
         ("m f=1 9223372036854775806", ("m", {}, {"f": 1.0}, 2**63 - 2)),
     ],
@@ -120,12 +121,12 @@ def test_what_follows_a_quote_that_is_never_closed_is_not_taken_for_lines():
 
 
 @pytest.mark.parametrize(
-    ("precision", "time"),
+    ("precision", "at"),
     [("n", 7), ("ns", 7), ("nanosecond", 7), ("u", 7000), ("µ", 7000), ("us", 7000), ("ms", 7_000_000),
      ("s", 7 * 10**9), ("second", 7 * 10**9), ("m", 420 * 10**9), ("h", 25_200 * 10**9)],
 )  # fmt: skip
-def test_times_are_in_the_precision_that_was_said(precision, time):
-    assert read("m f=1 7", STEPS[precision])[0][0][3] == time
+def test_times_are_in_the_precision_that_was_said(precision, at):
+    assert read("m f=1 7", STEPS[precision])[0][0][3] == at
 
 
 @pytest.mark.parametrize("digits", ["1700000000", "1700000000000", "1700000000000000", "1700000000000000000"])
@@ -133,7 +134,7 @@ def test_a_precision_that_was_not_said_is_told_by_the_size_of_the_time(digits):
     reader = Reader()
 
     for _ in range(2):  # the second time the quick way
-        [point], _ = reader.read(f"m f=1.5 {digits}", STEPS["auto"], NOW)
+        [([point], _)] = reader.read(f"m f=1.5 {digits}", STEPS["auto"], NOW)
         assert point.time == 1_700_000_000 * 10**9
 
 
@@ -173,10 +174,10 @@ def test_another_parser_reads_the_same(line):
         return
     there = parse_line(line)
 
-    [(measurement, tags, fields, time)], mistakes = read(line)
+    [(measurement, tags, fields, at)], mistakes = read(line)
 
     assert mistakes == []
-    assert (measurement, tags, time) == (there["measurement"], there["tags"], there["time"])
+    assert (measurement, tags, at) == (there["measurement"], there["tags"], there["time"])
     assert {k: (type(v), v) for k, v in fields.items()} == {k: (type(v), v) for k, v in there["fields"].items()}
 
 
@@ -195,13 +196,12 @@ PLAIN = st.one_of(
 def test_the_quick_way_reads_what_the_thorough_one_does(pairs):
     line = f"m {','.join(f'{key}={value}' for key, value in pairs)} 5"
     reader = Reader()
-    [thorough], _ = reader.read(line, 1, NOW)  # nothing is known of its series yet
-    [quick], _ = reader.read(line, 1, NOW)
+    [([thorough], _)] = reader.read(line, 1, NOW)  # nothing is known of its series yet
+    [([quick], _)] = reader.read(line, 1, NOW)
 
     assert thorough.fields.__class__ is dict
-    if len({name for name, _ in pairs}) == len(pairs):
-        bodies = [body(Data(Ident("a", "b"), 5, point.fields)) for point in (thorough, quick)]
-        assert bodies[0] == bodies[1]  # or the journal would not know a repeat
+    bodies = [body(Data(Ident("a", "b"), 5, point.fields)) for point in (thorough, quick)]
+    assert bodies[0] == bodies[1]  # or the journal would not know a repeat
     kinds = [{k: (type(v), v) for k, v in point.fields.items()} for point in (thorough, quick)]
     assert kinds[0] == kinds[1]
     assert quick.time == thorough.time
@@ -210,8 +210,8 @@ def test_the_quick_way_reads_what_the_thorough_one_does(pairs):
 
 def test_plain_numbers_stay_text():
     reader = Reader()
-    reader.read("m f=1 1", 1, NOW)
-    [point], _ = reader.read("m f=1,g=2i,h=-3.05,i=true,j=0.0,k=97.38220640569 1", 1, NOW)
+    list(reader.read("m f=1 1", 1, NOW))
+    [([point], _)] = reader.read("m f=1,g=2i,h=-3.05,i=true,j=0.0,k=97.38220640569 1", 1, NOW)
 
     assert point.fields.__class__ is JsonValues
     assert point.fields.text == '{"f":1.0,"g":2,"h":-3.05,"i":true,"j":0.0,"k":97.38220640569}'
@@ -220,9 +220,38 @@ def test_plain_numbers_stay_text():
 def test_beginnings_of_strangers_do_not_fill_the_memory():
     reader = Reader()
     for n in range(25_000):
-        reader.read(f"m,t={n} f=1 1", 1, NOW)
+        list(reader.read(f"m,t={n} f=1 1", 1, NOW))
 
     assert len(reader._series) <= 10_000
+
+
+def test_a_long_body_is_read_in_slices_and_never_as_a_whole(monkeypatch):
+    monkeypatch.setattr(protocol, "SLICE", 3)
+    rows = [f"m f={n} {n}" if n % 4 else f"bad{n}" for n in range(20)]
+    for extra in ("", ' g="x"'):  # with quotes it is taken apart in another way
+        slices = list(Reader().read("\n".join([*rows, *extra.split("\n")]), 1, NOW))
+
+        assert [len(points) + len(mistakes) for points, mistakes in slices[:-1]] == [3] * (len(slices) - 1)
+        assert [point.time for points, _ in slices for point in points] == [n for n in range(20) if n % 4]
+        assert [m.number for _, mistakes in slices for m in mistakes][:5] == [1, 5, 9, 13, 17]
+
+
+@pytest.mark.parametrize("length", [1, 7, 65_536, 65_537])
+@pytest.mark.parametrize("end", ["", "\n", "\n\n"])
+def test_lines_are_numbered_rightly_wherever_a_piece_of_the_body_ends(length, end):
+    rows = ["#".ljust(length, "x")] * (200_000 // length // 50 + 3)
+    [(_, [mistake])] = Reader().read("\n".join([*rows, "bad"]) + end, 1, NOW)
+
+    assert (mistake.number, mistake.line) == (len(rows) + 1, "bad")
+
+
+def test_a_number_that_is_none_is_told_at_once():
+    text = "\n".join([f"m f={'1' * 990}x"] * 2000)
+    begun = time.process_time()
+    _, mistakes = read(text)
+
+    assert len(mistakes) == 2000
+    assert time.process_time() - begun < 1.0  # with a pattern that tries again from every digit: many seconds
 
 
 @given(st.text('m,=" \\\nf1t.#i-', max_size=40))

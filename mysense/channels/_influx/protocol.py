@@ -7,14 +7,21 @@ a closing quote is refused, where InfluxDB 1.x stores another text than was sent
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from mysense.channels._influx.lines import gap, lines
 from mysense.channels._influx.values import FARTHEST, Wrong, fields_of, guessed, name, tag, time_of
 from mysense.telegram import Value
 from mysense.wire import JsonValues
 
+SLICE = 5000
+"""Lines of a body that are read at a time: as points they take up many times the room."""
+_KEY = 65_535
+"""Bytes that a measurement, its tags and the name of a field may have, as in InfluxDB 1.x."""
 _CACHED = 10_000
+_SHORT = 1000  # signs of a beginning that is remembered
+_SURE = 16_000  # signs that are never more bytes than _KEY
 
 # Fields as the journal would write them: plain names, numbers of up to 15 digits in their shortest form, truths. They
 # can stay text. What is written in another way is read and written anew, so that a repeat is known as one.
@@ -25,19 +32,20 @@ _plain = re.compile(rf"{_FIELD}(?>(?:,{_FIELD})*)").fullmatch
 _without_point = re.compile(r"(=-?+[0-9]++)(?![0-9.i])").sub
 _whole = re.compile(r"([0-9])i(?=,|\Z)").sub
 _stamp = re.compile(r"-?[0-9]{1,19}").fullmatch
-_rest = re.compile(r'(?>(?:[^"\n]++|(?<=[^\\]=)"[^"\\]*+(?>(?:\\.[^"\\]*+)*)(?:"|\Z)|")*)', re.DOTALL).match
-_gap = re.compile(r"(?<!\\) [ \t\0]*").search
 _commas = re.compile(r"(?<!\\),").split
 _equals = re.compile(r"(?<!\\)=").split
 
 
 class Series:
-    """What a line begins with: a measurement and its tags. Lines that begin alike share one object."""
+    """What a line begins with: a measurement and its tags.
 
-    __slots__ = ("measurement", "tags")
+    Lines that begin alike share one object, if it is *remembered*: one that is not too long.
+    """
 
-    def __init__(self, measurement: str, tags: Mapping[str, str]) -> None:
-        self.measurement, self.tags = measurement, tags
+    __slots__ = ("measurement", "remembered", "tags")
+
+    def __init__(self, measurement: str, tags: Mapping[str, str], remembered: bool) -> None:
+        self.measurement, self.tags, self.remembered = measurement, tags, remembered
 
 
 class Point(NamedTuple):
@@ -65,16 +73,29 @@ class Reader:
     def __init__(self) -> None:
         self._series: dict[str, Series] = {}
 
-    def read(self, text: str, step: int, now: int) -> tuple[list[Point], list[Mistake]]:
-        """The points of a body and the lines that are none. Times count *step* nanoseconds; without one it is *now*."""
+    def read(self, text: str, step: int, now: int) -> Iterator[tuple[list[Point], list[Mistake]]]:
+        """The points of a body and the lines that are none, slice by slice.
+
+        Times count *step* nanoseconds; without one it is *now*.
+        """
         points: list[Point] = []
         mistakes: list[Mistake] = []
         known = self._series.get
-        for number, line in _lines(text):
+        for number, line in lines(text):
+            if len(points) + len(mistakes) >= SLICE:
+                yield points, mistakes
+                points, mistakes = [], []
             head, _, rest = line.partition(" ")
             fields, _, stamp = rest.partition(" ")
             series = known(head)
-            if series and _plain(fields) and _stamp(stamp) and "time=" not in fields:
+            if (
+                series
+                and len(fields) < _SURE
+                and _plain(fields)
+                and _stamp(stamp)
+                and "time=" not in fields
+                and _once(fields)
+            ):
                 time = int(stamp) * (step or guessed(int(stamp)))
                 if -FARTHEST <= time <= FARTHEST:
                     points.append(Point(series, _json(fields), time))
@@ -85,14 +106,17 @@ class Reader:
                     points.append(self._point(line, step, now))
                 except Wrong as wrong:
                     mistakes.append(Mistake(number, line, str(wrong)))
-        return points, mistakes
+        yield points, mistakes
 
     def _point(self, line: str, step: int, now: int) -> Point:
-        gap = _gap(line)
-        series = self._of(line[: gap.start()] if gap else line)
-        if not gap:
+        space = gap(line)
+        head = line[: space.start()] if space else line
+        series = self._of(head)
+        if not space:
             raise Wrong("missing fields")
-        fields, end = fields_of(line, gap.end())
+        fields, end = fields_of(line, space.end())
+        if len(line) > _SURE and (size := _size(head, fields)) > _KEY:
+            raise Wrong(f"max key length exceeded: {size} > {_KEY}")
         stamp, _, more = line[end:].lstrip(" \t\0").rstrip(" ").partition(" ")
         if more:
             raise Wrong("point is invalid")
@@ -103,10 +127,17 @@ class Reader:
     def _of(self, head: str) -> Series:
         if (series := self._series.get(head)) is None:
             series = _series(head)
-            if len(self._series) >= _CACHED:  # names of strangers must not fill the memory
-                self._series.clear()
-            self._series[head] = series
+            if series.remembered:
+                if len(self._series) >= _CACHED:  # names of strangers must not fill the memory
+                    self._series.clear()
+                self._series[head] = series
         return series
+
+
+def _once(fields: str) -> bool:
+    """Whether no plain field stands there twice: text would keep both, and the last one is meant."""
+    parts = fields.split(",")
+    return len({part.partition("=")[0] for part in parts}) == len(parts)
 
 
 def _json(fields: str) -> JsonValues:
@@ -114,24 +145,6 @@ def _json(fields: str) -> JsonValues:
     if fields.count(".") < fields.count("="):
         fields = _whole(r"\1", _without_point(r"\1.0", fields))
     return JsonValues('{"' + fields.replace("=", '":').replace(",", ',"') + "}")
-
-
-def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """The lines of a body and their numbers; in quotes, after an equal sign among the fields, a line goes on."""
-    if '"' not in text:
-        yield from enumerate(text.split("\n"), 1)
-        return
-    begin, number = 0, 1
-    while begin < len(text):
-        end = text.find("\n", begin)
-        end = len(text) if end < 0 else end
-        if text.find('"', begin, end) >= 0 and text[begin:end].lstrip(" \t\0")[:1] != "#":
-            gap = _gap(text, begin, end)
-            found = _rest(text, gap.end()) if gap else None
-            end = found.end() if found else end
-        line = text[begin:end]
-        yield number, line
-        begin, number = end + 1, number + 1 + line.count("\n")
 
 
 def _series(head: str) -> Series:
@@ -153,4 +166,9 @@ def _series(head: str) -> Series:
         if key == "time":
             raise Wrong("invalid tag key: a tag cannot be called time")
         tags[key] = tag(values[0])
-    return Series(name(measurement), tags)
+    return Series(name(measurement), tags, len(head) <= _SHORT)
+
+
+def _size(head: str, fields: Iterable[str]) -> int:
+    """Bytes of the longest key of a line, counted as InfluxDB does: its fields have four more between."""
+    return len(head.encode()) + 4 + max(len(name.encode()) for name in fields)

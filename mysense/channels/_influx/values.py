@@ -28,7 +28,7 @@ _field = re.compile(
     =(?:"([^"\\]*+(?>(?:\\.[^"\\]*+)*))"|([^ ,]*+))""",  # text, or what stands there without quotes
     re.DOTALL | re.VERBOSE,
 ).match
-_float = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?").fullmatch
+_float = re.compile(r"-?(?:[0-9]++\.?[0-9]*+|\.[0-9]++)(?:[eE][-+]?[0-9]++)?").fullmatch  # in one go: never quadratic
 _whole = re.compile(r"(-?[0-9]+)i|([0-9]+)u").fullmatch
 _BOOLEANS = dict.fromkeys(("t", "T", "true", "True", "TRUE"), True) | dict.fromkeys(
     ("f", "F", "false", "False", "FALSE"), False

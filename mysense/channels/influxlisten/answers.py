@@ -27,6 +27,19 @@ class Refusal(Exception):
         self.status, self.headers = HTTPStatus(status), headers or {}
 
 
+class Mistakes:
+    """The lines of a request that are none: the first of them, and how many they are."""
+
+    def __init__(self) -> None:
+        self.first: list[Mistake] = []
+        self.count = 0
+
+    def add(self, mistakes: Sequence[Mistake]) -> None:
+        """Some more."""
+        self.first += mistakes[: SHOWN - len(self.first)]
+        self.count += len(mistakes)
+
+
 class Answers(ABC):
     """One version's ways to write, and to say no."""
 
@@ -44,7 +57,7 @@ class Answers(ABC):
         """The body that says that nothing was written."""
 
     @abstractmethod
-    def partly(self, mistakes: Sequence[Mistake], kept: int) -> dict[str, Any]:
+    def partly(self, mistakes: Mistakes, kept: int) -> dict[str, Any]:
         """The body that says which lines were not written, beside so many that were."""
 
 
@@ -54,7 +67,7 @@ class V1(Answers):
     def no(self, status: HTTPStatus, words: str) -> dict[str, Any]:
         return {"error": words}
 
-    def partly(self, mistakes: Sequence[Mistake], kept: int) -> dict[str, Any]:
+    def partly(self, mistakes: Mistakes, kept: int) -> dict[str, Any]:
         return {"error": _told(mistakes, kept)}
 
 
@@ -71,7 +84,7 @@ class V2(Answers):
     def no(self, status: HTTPStatus, words: str) -> dict[str, Any]:
         return {"code": self._codes.get(status, "invalid"), "message": words}
 
-    def partly(self, mistakes: Sequence[Mistake], kept: int) -> dict[str, Any]:
+    def partly(self, mistakes: Mistakes, kept: int) -> dict[str, Any]:
         return self.no(HTTPStatus.BAD_REQUEST, _told(mistakes, kept))
 
 
@@ -83,19 +96,19 @@ class V3(Answers):
     def no(self, status: HTTPStatus, words: str) -> dict[str, Any]:
         return {"error": words}
 
-    def partly(self, mistakes: Sequence[Mistake], kept: int) -> dict[str, Any]:
+    def partly(self, mistakes: Mistakes, kept: int) -> dict[str, Any]:
         lines = [
             {"original_line": _short(m.line), "line_number": m.number, "error_message": m.reason}
-            for m in mistakes[:SHOWN]
+            for m in mistakes.first
         ]
         return {"error": "partial write of line protocol occurred", "data": lines}
 
 
-def _told(mistakes: Sequence[Mistake], kept: int) -> str:
-    said = "\n".join(f"unable to parse '{_short(m.line)}': {m.reason}" for m in mistakes[:SHOWN])
-    if more := len(mistakes[SHOWN:]):
+def _told(mistakes: Mistakes, kept: int) -> str:
+    said = "\n".join(f"unable to parse '{_short(m.line)}': {m.reason}" for m in mistakes.first)
+    if more := mistakes.count - len(mistakes.first):
         said += f"\nand {more} lines more"
-    return f"partial write: {said} dropped={len(mistakes)}" if kept else said
+    return f"partial write: {said} dropped={mistakes.count}" if kept else said
 
 
 def _short(line: str) -> str:

@@ -61,9 +61,9 @@ def read(stream: IO[bytes], headers: Message, most: int, take: Callable[[int], N
 
 def announced(headers: Message, most: int) -> int | None:
     """The length of the body; None where it comes in chunks. Refusal where that is known to be too much."""
-    lengths, chunked = headers.get_all("content-length", []), headers.get("transfer-encoding", "").strip().lower()
-    if chunked:
-        if chunked != "chunked" or lengths:
+    lengths, codings = headers.get_all("content-length", []), headers.get_all("transfer-encoding", [])
+    if codings:  # all of them count: a proxy that reads them in another way would see other requests in it
+        if [coding.strip().lower() for coding in codings] != ["chunked"] or lengths:
             raise Refusal(400, "a body has either a length or chunks")
         return None
     said = lengths[0].strip() if lengths else "0"

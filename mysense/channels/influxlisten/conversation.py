@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
+from math import inf
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -31,7 +32,7 @@ class Patient(io.RawIOBase):
 
     def __init__(self, sock: socket.socket, timeout: float) -> None:
         self._sock, self._timeout = sock, timeout
-        self._first, self._end = timeout, 0.0
+        self._first, self._end, self._last = timeout, 0.0, inf
 
     def readable(self) -> bool:
         return True
@@ -42,7 +43,7 @@ class Patient(io.RawIOBase):
 
     def hurry(self, seconds: float) -> None:
         """What is still to come is awaited so long and no longer."""
-        self._end = time.monotonic() + seconds
+        self._end = self._last = time.monotonic() + seconds
 
     def readinto(self, buffer: Any) -> int:
         wait = self._end - time.monotonic() if self._end else self._first
@@ -50,7 +51,9 @@ class Patient(io.RawIOBase):
             raise TimeoutError("the client is too slow")
         self._sock.settimeout(wait)
         count = self._sock.recv_into(buffer)
-        self._end = (self._end or time.monotonic() + self._timeout) + count / SLOWEST
+        now = time.monotonic()
+        latest = now + self._timeout  # however much has come: who stops is gone after the timeout
+        self._end = min((self._end or latest) + count / SLOWEST, latest, self._last)
         return count
 
 

@@ -6,7 +6,10 @@ from mysense.state import State
 
 KEPT = 8
 """Idents of a node that are remembered: data that comes late belongs to an older one."""
+LARGEST = 65_536
+"""Bytes of an ident that is taken."""
 _CACHED = 10_000
+_SHORT = 1000  # signs of a label that is remembered, where it is all that is known
 _LEGACY = "legacy "
 
 
@@ -18,12 +21,14 @@ class Idents:
         self._nodes: dict[str, list[Known]] = {}  # of each node, the newest last
 
     def told(self, node: Node, known: Known) -> bool:
-        """A node has told an ident; whether it is another one than before."""
+        """A node has told an ident; whether it is another one than before. One that is too large is passed over."""
         name, ident = node.ident.node, known.ident
         others = [each for each in self._get(node) if each.ident.since is not None]
         if others and others[-1].ident.digest == ident.digest and others[-1].legacy == known.legacy:
             return False
         if any(each == known for each in others):
+            return False
+        if len(wire.encode_ident(ident).encode()) > LARGEST:
             return False
         kept = sorted([*others, known], key=lambda each: each.ident.since or 0)[-KEPT:]
         self._nodes[name] = kept
@@ -44,12 +49,18 @@ class Idents:
     def _get(self, node: Node) -> list[Known]:
         name = node.ident.node
         if (kept := self._nodes.get(name)) is None:
-            if len(self._nodes) >= _CACHED:  # names of strangers must not fill the memory
-                self._nodes.clear()
-            lines = self._state.get(name, "").splitlines()
-            kept = self._nodes[name] = [_known(line) for line in lines] or [Known(node.ident)]
+            lines = self._state.get(name, "").split("\n")  # not splitlines: what people type holds other ends of lines
+            kept = [known for line in lines if (known := _known(line))] or [Known(node.ident)]
+            if name in self._state or len(node.label) <= _SHORT:
+                if len(self._nodes) >= _CACHED:  # names of strangers must not fill the memory
+                    self._nodes.clear()
+                self._nodes[name] = kept
         return kept
 
 
-def _known(line: str) -> Known:
-    return Known(wire.decode_ident(line.removeprefix(_LEGACY)), line.startswith(_LEGACY))
+def _known(line: str) -> Known | None:
+    """An ident as it was written down; None where it cannot be read: it counts as never told."""
+    try:
+        return Known(wire.decode_ident(line.removeprefix(_LEGACY)), line.startswith(_LEGACY))
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -11,7 +11,7 @@ from mysense.channels._influx.protocol import Reader
 from mysense.channels._influx.values import STEPS
 from mysense.channels.influxlisten import questions
 from mysense.channels.influxlisten.access import Access
-from mysense.channels.influxlisten.answers import AGAIN, VERSION, Answers, Refusal
+from mysense.channels.influxlisten.answers import AGAIN, VERSION, Answers, Mistakes, Refusal
 from mysense.channels.influxlisten.body import Room
 from mysense.channels.influxlisten.waiting import Delivery, Waiting
 
@@ -57,23 +57,38 @@ class Intake:
         database = answers.named(asked)
         if not database:
             raise Refusal(400, "database is required" if answers.database == "db" else "bucket is required")
+        self.databases.add(database)
         precision = asked.get("precision") or answers.precision
         step = STEPS.get(precision)
         if step is None:
             raise Refusal(400, f"invalid precision {precision!r}: use n, u, ms, s, m or h")
-        points, mistakes = self.reader.read(body.decode("utf-8", "replace"), step, now)
-        if mistakes:
-            self.tell(
-                f"db {database}", f"lines for {database} that are none are refused, the first: {mistakes[0]}"[:500]
-            )
-            if asked.get("accept_partial", "").lower() == "false":
-                return Answer(HTTPStatus.BAD_REQUEST, answers.partly(mistakes, 0))
-        self.databases.add(database)
-        if points and not self.waiting.deliver(Delivery(database, points), self.timeout):
-            raise Refusal(503, "the journal cannot take this now, and nothing of it was kept: come again", AGAIN)
-        if mistakes:
-            return Answer(HTTPStatus.BAD_REQUEST, answers.partly(mistakes, len(points)))
-        return Answer(HTTPStatus.NO_CONTENT)
+        text = body.decode("utf-8", "replace")
+        mistakes, kept = Mistakes(), 0
+        if asked.get("accept_partial", "").lower() == "false":
+            for _, wrong in self.reader.read(text, step, now):
+                mistakes.add(wrong)
+            if mistakes.count:
+                return self._partly(answers, database, mistakes, 0)
+        for points, wrong in self.reader.read(text, step, now):
+            mistakes.add(wrong)
+            if points:
+                self._deliver(Delivery(database, points), kept)
+                kept += len(points)
+        return self._partly(answers, database, mistakes, kept) if mistakes.count else Answer(HTTPStatus.NO_CONTENT)
+
+    def _deliver(self, delivery: Delivery, kept: int) -> None:
+        """A slice of a body into the journal, where *kept* points before it are already; Refusal where it cannot."""
+        if self.waiting.deliver(delivery, self.timeout):
+            return
+        said = f"only the first {kept} points of it were kept" if kept else "nothing of it was kept"
+        if delivery.hopeless:
+            raise Refusal(400, f"something in this cannot be taken, and {said}: see the log")
+        raise Refusal(503, f"the journal cannot take this now, and {said}: come again", AGAIN)
+
+    def _partly(self, answers: Answers, database: str, mistakes: Mistakes, kept: int) -> Answer:
+        first = f"lines for {database} that are none are refused, the first: {mistakes.first[0]}"
+        self.tell(f"db {database}", first[:500])
+        return Answer(HTTPStatus.BAD_REQUEST, answers.partly(mistakes, kept))
 
     def query(self, asked: Mapping[str, str]) -> Answer:
         """An answer to a query."""
@@ -91,7 +106,8 @@ class Intake:
         return Answer(HTTPStatus.OK, said)
 
     def tell(self, whom: str, text: str) -> None:
-        """Log something about a client or a database once."""
+        """Log something about a client or a database once; what strangers wrote makes no line of its own in the log."""
         if whom not in self.told and len(self.told) < _TOLD:
             self.told.add(whom)
-            self.log.warning("%s", text)
+            plain = "".join(sign if sign.isprintable() else " " for sign in text)
+            self.log.warning("%s", " ".join(plain.split()))

@@ -6,6 +6,8 @@ from typing import Any
 
 from mysense.channels.influxlisten.answers import Refusal
 
+LONGEST = 255
+"""Bytes of a database's name, as in InfluxDB: there it is a folder."""
 _NAME = r'(?:"((?:[^"\\]|\\.)+)"|([\w.-]+))'
 _create = re.compile(rf"create\s+database\s+{_NAME}(?:\s+with\s+.*)?", re.IGNORECASE | re.DOTALL).fullmatch
 _policy = re.compile(r"create\s+retention\s+policy\s+.*", re.IGNORECASE | re.DOTALL).fullmatch
@@ -40,7 +42,9 @@ class Databases:
         self._most = most
 
     def add(self, name: str) -> None:
-        """A database was named."""
+        """A database was named; Refusal where that can be no name."""
+        if len(name.encode()) > LONGEST:
+            raise Refusal(400, f"invalid name: a database has at most {LONGEST} bytes")
         if len(self._names) < self._most:
             self._names[name] = None
 

@@ -42,6 +42,7 @@ class Subscriber(plugin.Subscriber):
 
     _taken: list[Delivery] = field(init=False, repr=False, default_factory=list)
     _warned: bool = field(init=False, repr=False, default=False)
+    _failed: bool = field(init=False, repr=False, default=False)
 
     def open(self) -> None:
         access, tls = self._access(), self._tls()
@@ -63,10 +64,22 @@ class Subscriber(plugin.Subscriber):
 
     def receive(self) -> Sequence[Telegram]:
         self._taken = self._waiting.take(BATCH, 1.0)
-        telegrams = [t for each in self._taken for t in self._telegrams.of(each.database, each.points)]
+        telegrams = [telegram for delivery in self._taken.copy() for telegram in self._made(delivery)]
         if not telegrams:  # all of it was passed over: there is nothing to wait for
             self.confirm()
         return telegrams
+
+    def _made(self, delivery: Delivery) -> Sequence[Telegram]:
+        """The telegrams of a delivery. One that nobody foresaw ends with an error of its own, and holds up no other."""
+        try:
+            return list(self._telegrams.of(delivery.database, delivery.points))
+        except Exception:
+            if not self._failed:
+                self.log.exception("a bug: what was written cannot be made into telegrams; please report it")
+            self._failed = True
+            self._taken.remove(delivery)
+            delivery.end(False, hopeless=True)
+            return []
 
     def confirm(self) -> None:
         self._end(True)

@@ -48,12 +48,13 @@ class Telegrams:
                 yield telegram
 
     def _source(self, database: str, series: Series) -> _Source:
-        if len(self._sources) >= _CACHED:  # names of strangers must not fill the memory
-            self._sources.clear()
         tag = points.naming(database, series.measurement, series.tags)
         tags = {name: value for name, value in series.tags.items() if name != tag}
         source = _Source(points.node(database, series.measurement, series.tags), tags)
-        self._sources[database, series] = source
+        if series.remembered:
+            if len(self._sources) >= _CACHED:  # names of strangers must not fill the memory
+                self._sources.clear()
+            self._sources[database, series] = source
         return source
 
     def _plain(self, source: _Source, known: Known, point: Point) -> Data | None:

@@ -8,16 +8,19 @@ from mysense.channels._influx.protocol import Point
 
 
 class Delivery:
-    """The points of one request. *safe* says how it ended: True when they are in the journal."""
+    """Points of one request. *safe* says how it ended: True when they are in the journal.
+
+    Where they are not, *hopeless* says that they never will be: to come again is no use.
+    """
 
     def __init__(self, database: str, points: Sequence[Point]) -> None:
         self.database, self.points = database, points
-        self.safe = False
+        self.safe = self.hopeless = False
         self._done = threading.Event()
 
-    def end(self, safe: bool) -> None:
+    def end(self, safe: bool, hopeless: bool = False) -> None:
         """Tell the connection how it ended."""
-        self.safe = safe
+        self.safe, self.hopeless = safe, hopeless
         self._done.set()
 
     def wait(self, timeout: float | None) -> bool:
