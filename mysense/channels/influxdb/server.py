@@ -59,11 +59,11 @@ class Server(plugin.Plugin):
         secure = parts.scheme == "https"
         return str(parts.hostname), parts.port or (443 if secure else 80), secure, parts.path.rstrip("/")
 
-    def connection(self) -> _http.Connection:
+    def connection(self, timeout: float | None = None) -> _http.Connection:
         """A connection of its own; nothing is sent yet."""
         host, port, secure, prefix = self.parts
         tls = _http.tls_context(self.verify, self.ca_file, self.cert_file, self.key_file) if secure else None
-        return _http.Connection(host, port, tls=tls, timeout=self.timeout, prefix=prefix)
+        return _http.Connection(host, port, tls=tls, timeout=timeout or self.timeout, prefix=prefix)
 
     def access(self) -> Access:
         """Who we are; a password or token in a file is read anew each time."""
