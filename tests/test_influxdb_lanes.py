@@ -33,6 +33,7 @@ class Proxy:
         self.silent, self.broken, self.seen = set(), set(), []
         self.most = 10**9  # lines of a request that are not too many for it
         self.longest, self.away = 10**9, False
+        self.too_large, self.lengths = 10**9, []  # bytes that it answers with 413; what it was sent
         self.closing = threading.Event()
 
         class Handler(BaseHTTPRequestHandler):
@@ -47,6 +48,12 @@ class Proxy:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 [database] = parse_qs(urlsplit(self.path).query).get("db", [""])
                 proxy.seen.append(database)
+                proxy.lengths.append(len(body))
+                if len(body) > proxy.too_large:
+                    self.send_response(413)
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                    return
                 if database in proxy.broken:
                     self.close_connection = True
                     return
@@ -171,7 +178,7 @@ def test_who_hangs_up_while_we_are_still_sending_holds_up_no_other(influxd, prox
         assert counts(influxd, nodes)[1:] == [5] * 11
         while tries[-1]:
             tries.append(far.publish(large))
-            assert len(tries) < 10
+            assert len(tries) < 8
 
     assert len(influxd.rows("SELECT said FROM data", nodes[0].node)) == 900
 
@@ -226,6 +233,47 @@ def test_a_server_that_is_too_slow_for_large_requests_is_given_smaller_ones(infl
 
     assert counts(influxd, nodes[:1]) == [400]
     assert len(tries) > 1
+
+
+def test_one_that_is_too_slow_for_large_requests_is_given_smaller_ones_beside_others_that_are_not(
+    influxd, proxy, nodes
+):
+    proxy.most = 150
+    sent = [Data(nodes[0], (T0 + n) * SECOND, {"temp": float(n)}) for n in range(400)]
+    tries = 0
+    with influxdb.Publisher(hostname="127.0.0.1", port=proxy.port, timeout=0.2) as far:
+        while far.publish(sent):
+            assert (tries := tries + 1) < 5
+            for n in range(5):
+                assert far.publish(batch(nodes[1:], 5 * tries + n, 5 * tries + n + 1)) == {}
+
+    assert counts(influxd, nodes[:1]) == [400]
+    assert tries
+
+
+def test_a_few_points_that_are_not_heard_of_say_nothing_about_how_many_are_too_many(influxd, proxy, nodes):
+    proxy.silent.add(nodes[0].node)
+    with influxdb.Publisher(hostname="127.0.0.1", port=proxy.port, timeout=0.1) as far:
+        for _ in range(5):
+            assert far.publish(batch(nodes[:1]))
+        proxy.silent.clear()
+        proxy.seen.clear()
+        assert far.publish(batch(nodes[:1], 0, 900)) == {}
+
+    assert proxy.seen.count(nodes[0].node) == 2  # the first finds no database
+
+
+def test_what_was_too_large_is_not_sent_as_large_again(influxd, proxy, nodes):
+    proxy.too_large = 20_000
+    with influxdb.Publisher(hostname="127.0.0.1", port=proxy.port) as far:
+        assert far.publish(batch(nodes[:1], 0, 5000)) == {}
+        proxy.lengths.clear()
+        assert far.publish(batch(nodes[:1], 5000, 10_000)) == {}
+        taken = [length for length in proxy.lengths if length <= 20_000]
+
+    assert sum(proxy.lengths) < 1.3 * sum(taken)
+    assert len(taken) < 30
+    assert counts(influxd, nodes[:1]) == [10_000]
 
 
 def test_what_was_left_behind_arrives_whole_and_delays_nobody(influxd, proxy, nodes, journal):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from mysense.channels._http import Answer
 from mysense.channels.influxdb.pool import Pool
-from mysense.channels.influxdb.request import Request, Requests, halves
+from mysense.channels.influxdb.request import Request, Requests
 from mysense.errors import UnavailableError
 
 GRACE = 2.0
@@ -128,9 +128,7 @@ class Delivery:
         except UnavailableError as unavailable:
             error = unavailable
         if answer.status == 413 and len(request.telegrams) > 1:
-            self._requests.failed(request)
-            for half in halves(request.telegrams):
-                self._all(self._requests.of(request.database, half))
+            self._all(self._requests.too_large(request))
         elif error:
             self.failures[request.database] = error
             self._requests.failed(request)

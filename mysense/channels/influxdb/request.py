@@ -14,6 +14,8 @@ POINTS = 5000
 """Points of one request: more gain nothing."""
 LEAST = 100
 """Points that every server can take in the time it is given."""
+GROWTH = 50
+"""Where fewer must do, one in so many is added each time that they were taken."""
 FIRST = 1000
 """Points of the first: the server is to have something to do while more is encoded."""
 
@@ -53,13 +55,15 @@ class Requests:
         self._announced = Announced(state)
         self._precision, self._legacy, self._compress = precision, legacy, compress
         self._left_out: dict[str, set[str]] = {}
-        self._most = POINTS
+        self._most: dict[str, int] = {}  # of databases that took less than POINTS
 
     def of(self, database: str, telegrams: Sequence[Telegram]) -> Iterator[Request]:
         """The requests for telegrams of one database, in their order; each is made when it is asked for."""
         begin, size = 0, FIRST
         while begin < len(telegrams):
-            size = 1 if self._legacy else min(size, self._most)  # without times of their own, points are one
+            size = (
+                1 if self._legacy else min(size, self._at_most(database))
+            )  # without times of their own, points are one
             yield from self._sized(database, telegrams[begin : begin + size])
             begin, size = begin + size, 2 * size
 
@@ -87,12 +91,29 @@ class Requests:
     def delivered(self, request: Request) -> None:
         """The server has it: its idents are known there."""
         self._announced.delivered(request.told)
-        self._most = min(POINTS, self._most + LEAST)
+        most = self._at_most(request.database)
+        if most < POINTS and len(request.telegrams) >= most:  # fewer do not show that more would do
+            self._most[request.database] = most + max(1, most // GROWTH)
 
     def unheard(self, request: Request) -> None:
         """No answer came in time: it may be too much for the server, so the next ones are smaller."""
         self.failed(request)
-        self._most = max(LEAST, self._most // 2)
+        if len(request.telegrams) > LEAST:
+            self._halve(request, LEAST)
+
+    def too_large(self, request: Request) -> Iterator[Request]:
+        """The request made anew as smaller ones, as the next ones will be."""
+        self.failed(request)
+        self._halve(request)
+        for half in halves(request.telegrams):
+            yield from self._sized(request.database, half)
+
+    def _at_most(self, database: str) -> int:
+        return self._most.get(database, POINTS)
+
+    def _halve(self, request: Request, least: int = 1) -> None:
+        half = max(least, len(request.telegrams) // 2)
+        self._most[request.database] = min(self._at_most(request.database), half)
 
     def failed(self, request: Request) -> None:
         """The server does not have it, or perhaps not: its idents are told again."""
