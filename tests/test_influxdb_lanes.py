@@ -16,6 +16,7 @@ from mysense.clock import Clock
 from mysense.errors import UnavailableError
 from mysense.journal.sqlite import SqliteJournal
 from mysense.publishing import PublishWorker
+from mysense.state import State
 from mysense.telegram import SECOND, Data, Ident
 from tests.kit import until
 
@@ -327,3 +328,44 @@ def test_of_a_hundred_nodes_one_without_a_grant_delays_nobody_and_arrives_whole_
     assert counts(influxd_auth, nodes) == [5] * 100
     assert [row["new"] for row in influxd_auth.rows("SELECT * FROM data", nodes[50].node)] == ["1", *["0"] * 4]
     assert journal.rejected(name) == []
+
+
+def moved(serial, count, at, text=""):
+    """Data of a kit that is moved after so many, and then back again at the end: its idents, and when they are new."""
+    idents = [Ident("Moved", serial, label, since=(T0 + n) * SECOND) for label, n in [("shed", 0), ("garden", at)]]
+    idents.append(Ident("Moved", serial, "shed", since=(T0 + count - 10) * SECOND))
+    whose = [idents[(n >= at) + (n >= count - 10)] for n in range(count)]
+    values = {"said": text} if text else {}
+    sent = [Data(ident, (T0 + n) * SECOND, {"temp": float(n), **values}) for n, ident in enumerate(whose)]
+    return sent, [0.0, float(at), float(count - 10)]
+
+
+def new(server, sent):
+    """All points, and the values of those that are new."""
+    rows = server.rows("SELECT * FROM data", sent[0].ident.node)
+    return len(rows), [row["temp"] for row in rows if row["new"] == "1"]
+
+
+@pytest.mark.parametrize("at", [500, 1000, 1500, 3000])
+@pytest.mark.parametrize("too_large", [20_000, 10**9])
+def test_what_was_encoded_behind_a_request_that_is_made_again_is_made_again(influxd, proxy, serial, at, too_large):
+    proxy.too_large = too_large
+    sent, firsts = moved(serial, 5000, at)
+    with influxdb.Publisher(hostname="127.0.0.1", port=proxy.port) as far:
+        assert far.publish(sent) == {}  # the first finds no database
+        state = State(dict(far.state))
+    assert new(influxd, sent) == (5000, firsts)
+
+    far = influxdb.Publisher(hostname="127.0.0.1", port=influxd.port)
+    far.state = state
+    with far:
+        assert far.publish(sent) == {}  # a replay gives the same points
+    assert new(influxd, sent) == (5000, firsts)
+
+
+def test_what_is_too_large_for_one_request_knows_what_is_on_its_way(influxd, serial):
+    sent, firsts = moved(serial, 3000, 2800, "x" * 600)
+    with influxdb.Publisher(hostname="127.0.0.1", port=influxd.port) as far:
+        assert far.publish(sent) == {}
+
+    assert new(influxd, sent) == (3000, firsts)

@@ -81,6 +81,9 @@ class Delivery:
         if database in self.failures:  # what came before did not go through: keep the order
             self._requests.failed(request)
             return
+        if self._requests.outdated(request):
+            self._all(self._requests.again(request))
+            return
         tries = self._silent.get(database, 0)
         patience = min(GRACE, self._timeout) if tries % FULL else self._timeout
         try:

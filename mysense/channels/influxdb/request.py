@@ -24,13 +24,17 @@ BYTES = 1_000_000
 
 
 class Request(NamedTuple):
-    """Some telegrams of one database as one write, and the idents that it tells."""
+    """Some telegrams of one database as one write, and the idents that it tells.
+
+    *edition* counts how often a request of the database failed before this one was made.
+    """
 
     database: str
     telegrams: Sequence[Telegram]
     path: str
     body: bytes
     told: Mapping[str, str]
+    edition: int = 0
 
 
 class Requests:
@@ -55,6 +59,7 @@ class Requests:
         self._announced = Announced(state)
         self._precision, self._legacy, self._compress = precision, legacy, compress
         self._left_out: dict[str, set[str]] = {}
+        self._editions: dict[str, int] = {}
         self._most: dict[str, int] = {}  # of databases that took less than POINTS
 
     def of(self, database: str, telegrams: Sequence[Telegram]) -> Iterator[Request]:
@@ -71,17 +76,17 @@ class Requests:
         try:
             text, precision = self._written(database, telegrams)
         except Exception:
-            self._announced.failed(self._announced.take())
+            self._announced.undo()
             raise
-        told = self._announced.take()
         body = text.encode()
         if len(body) > BYTES and len(telegrams) > 1:
-            self._announced.failed(told)
+            self._announced.undo()
             for half in halves(telegrams):
                 yield from self._sized(database, half)
         elif body:
             packed = gzip.compress(body, 1) if self._compress else body
-            yield Request(database, telegrams, self._writing(database, precision), packed, told)
+            path, edition = self._writing(database, precision), self._editions.get(database, 0)
+            yield Request(database, telegrams, path, packed, self._announced.take(), edition)
 
     def again(self, request: Request) -> Iterator[Request]:
         """The request made anew, as its telegrams are written now."""
@@ -118,6 +123,11 @@ class Requests:
     def failed(self, request: Request) -> None:
         """The server does not have it, or perhaps not: its idents are told again."""
         self._announced.failed(request.told)
+        self._editions[request.database] = self._editions.get(request.database, 0) + 1
+
+    def outdated(self, request: Request) -> bool:
+        """Whether it was made on top of one that failed since: what that one told, this one left out."""
+        return request.edition != self._editions.get(request.database, 0)
 
     def new_database(self, database: str) -> None:
         """A database was made: it knows no ident."""
