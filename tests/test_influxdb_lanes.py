@@ -5,6 +5,7 @@ import socket
 import struct
 import threading
 import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -34,6 +35,7 @@ class Proxy:
         self.silent, self.broken, self.seen = set(), set(), []
         self.most = 10**9  # lines of a request that are not too many for it
         self.longest, self.away = 10**9, False
+        self.dripping = set()  # databases whose answers come byte by byte, without end
         self.too_large, self.lengths = 10**9, []  # bytes that it answers with 413; what it was sent
         self.closing = threading.Event()
 
@@ -54,6 +56,13 @@ class Proxy:
                     self.send_response(413)
                     self.send_header("Content-Length", "0")
                     self.end_headers()
+                    return
+                if database in proxy.dripping:
+                    self.close_connection = True
+                    with suppress(OSError):
+                        self.wfile.write(b"HTTP/1.1 204 ")
+                        while not proxy.closing.wait(0.05):
+                            self.wfile.write(b"x")
                     return
                 if database in proxy.broken:
                     self.close_connection = True
@@ -191,6 +200,17 @@ def test_who_goes_away_in_the_midst_of_a_batch_is_away_for_all(influxd, proxy, n
         far._pool.close()  # the proxy goes on with the connections that it has
         with pytest.raises(OSError, match="refused"):
             far.publish(batch(nodes, 5, 6))
+
+
+def test_one_whose_answer_comes_in_drops_holds_up_no_other_for_long(influxd, proxy, nodes):
+    proxy.dripping.add(nodes[0].node)
+    begun = time.monotonic()
+    with influxdb.Publisher(hostname="127.0.0.1", port=proxy.port, timeout=0.5) as far:
+        [failure] = far.publish(batch(nodes)).values()
+
+    assert time.monotonic() - begun < 10
+    assert "no whole answer" in str(failure)
+    assert counts(influxd, nodes) == [0, *[5] * 11]
 
 
 def test_when_nothing_is_heard_of_any_the_server_is_away(proxy, nodes):

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import field
 from typing import Literal
 
@@ -10,7 +10,7 @@ from mysense import plugin
 from mysense.channels import _http
 from mysense.channels.influxdb.api import AnswerError, Api, RefusedError, beyond_retention
 from mysense.channels.influxdb.checking import crowded, greeting, usable, writable
-from mysense.channels.influxdb.delivery import GRACE, Delivery
+from mysense.channels.influxdb.delivery import Delivery
 from mysense.channels.influxdb.layout import Layout, checked, checked_tags, lacking
 from mysense.channels.influxdb.pool import Pool
 from mysense.channels.influxdb.request import Request, Requests
@@ -78,7 +78,7 @@ class Publisher(Server, plugin.Publisher):
                 compress=self.gzip,
             )
             self._delivery = Delivery(
-                self._pool, self._requests, self._headers, self.timeout, self._mended, self._judged, self._alive
+                self._pool, self._requests, self._headers, self.timeout, self._mended, self._judged, self.alive
             )
         if self._refused:  # somebody may have mended the file with the password or the token
             self._refused = False
@@ -145,14 +145,6 @@ class Publisher(Server, plugin.Publisher):
                     if api.create(database, self.retention):
                         self._requests.new_database(database)
                 self._prepared.add(database)
-
-    def _alive(self) -> bool:
-        """Whether the server itself answers, asked briefly on a fresh connection: an old one may be what is broken."""
-        with closing(self.connection(min(GRACE, self.timeout))) as server:
-            try:
-                return server.request("GET", "/ping", headers=AGENT).status < 500
-            except UnavailableError:
-                return False
 
     def _headers(self) -> dict[str, str]:
         packed = {"Content-Encoding": "gzip"} if self.gzip else {}
