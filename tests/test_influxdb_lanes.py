@@ -272,6 +272,21 @@ def test_one_that_is_too_slow_for_large_requests_is_given_smaller_ones_beside_ot
     assert tries
 
 
+@pytest.mark.parametrize("most", [103, 150, 400])
+def test_a_large_batch_for_one_that_takes_few_at_once_gets_through_whole(influxd, proxy, nodes, most):
+    proxy.longest = most * 930
+    tries = 0
+    with influxdb.Publisher(hostname="127.0.0.1", port=proxy.port) as far:
+        for k in range(3):
+            begin = T0 + 6000 * k
+            large = [Data(nodes[0], (begin + n) * SECOND, {"said": "x" * 900}) for n in range(6000)]
+            while far.publish(large):
+                assert (tries := tries + 1) < 12
+
+    assert len(influxd.rows("SELECT said FROM data", nodes[0].node)) == 18_000
+    assert tries
+
+
 def test_a_few_points_that_are_not_heard_of_say_nothing_about_how_many_are_too_many(influxd, proxy, nodes):
     proxy.silent.add(nodes[0].node)
     with influxdb.Publisher(hostname="127.0.0.1", port=proxy.port, timeout=0.1) as far:

@@ -14,8 +14,8 @@ POINTS = 5000
 """Points of one request: more gain nothing."""
 LEAST = 100
 """Points that every server can take in the time it is given."""
-GROWTH = 50
-"""Where fewer must do, one in so many is added each time that they were taken."""
+GROWTH = 10
+"""Where fewer must do, one in so many is added when a whole batch of them was taken."""
 FIRST = 1000
 """Points of the first: the server is to have something to do while more is encoded."""
 
@@ -61,9 +61,14 @@ class Requests:
         self._left_out: dict[str, set[str]] = {}
         self._editions: dict[str, int] = {}
         self._most: dict[str, int] = {}  # of databases that took less than POINTS
+        self._took: set[str] = set()  # those that since then took as many as that
 
     def of(self, database: str, telegrams: Sequence[Telegram]) -> Iterator[Request]:
         """The requests for telegrams of one database, in their order; each is made when it is asked for."""
+        if database in self._took:  # once a batch: else one that is large would never be free of tries that fail
+            self._took.discard(database)
+            most = self._most[database]
+            self._most[database] = min(POINTS, most + max(1, most // GROWTH))
         begin, size = 0, FIRST
         while begin < len(telegrams):
             size = (
@@ -98,7 +103,7 @@ class Requests:
         self._announced.delivered(request.told)
         most = self._at_most(request.database)
         if most < POINTS and len(request.telegrams) >= most:  # fewer do not show that more would do
-            self._most[request.database] = most + max(1, most // GROWTH)
+            self._took.add(request.database)
 
     def unheard(self, request: Request) -> None:
         """No answer came in time: it may be too much for the server, so the next ones are smaller."""
@@ -119,6 +124,7 @@ class Requests:
     def _halve(self, request: Request, least: int = 1) -> None:
         half = max(least, len(request.telegrams) // 2)
         self._most[request.database] = min(self._at_most(request.database), half)
+        self._took.discard(request.database)
 
     def failed(self, request: Request) -> None:
         """The server does not have it, or perhaps not: its idents are told again."""
