@@ -3,11 +3,13 @@
 import socket
 import ssl
 import threading
+import time
+from contextlib import suppress
 
 import pytest
 import trustme
 
-from mysense.channels import _http
+from mysense.channels import _http, _tls
 from mysense.errors import UnavailableError
 
 OK = b"HTTP/1.1 204 No Content\r\n\r\n"
@@ -164,6 +166,46 @@ def test_an_answer_given_before_the_whole_body_was_read_is_heard():
         assert there.request("POST", "/", b"y").status == 204
 
 
+@pytest.mark.parametrize("drip", [b"x", b"X: y\r\n"], ids=["status", "headers"])
+def test_an_answer_that_comes_in_drops_has_an_end(drip):
+    class Drips(Wire):
+        def _request(self, client):
+            if super()._request(client) and self.heard[-1] == b"a":
+                with suppress(OSError):
+                    client.sendall(b"HTTP/1.1 200 OK" + b"\r\n" * (len(drip) > 1))
+                    while not self._done.wait(0.02):
+                        client.sendall(drip)
+                return False
+            return True
+
+    with Drips([OK], [OK, None]) as wire:
+        there = wire.connect(timeout=5.0)
+        begun = time.monotonic()
+        there.send("POST", "/", b"a")
+        with pytest.raises(UnavailableError, match="no whole answer"):
+            there.receive(end=begun + 0.3)
+        assert time.monotonic() - begun < 3
+        assert there.request("POST", "/", b"b").status == 204
+        there.send("POST", "/", b"c")
+        with pytest.raises(UnavailableError, match="no whole answer"):
+            there.receive(end=time.monotonic() + 0.3)
+
+
+def test_after_an_answer_with_an_end_the_next_has_the_whole_time_out():
+    class Slow(Wire):
+        def _request(self, client):
+            heard = super()._request(client)
+            if len(self.heard) == 2:
+                self._done.wait(0.5)
+            return heard
+
+    with Slow([OK, OK]) as wire:
+        there = wire.connect()
+        there.send("POST", "/", b"a")
+        assert there.receive(end=time.monotonic() + 0.3).status == 204
+        assert there.request("POST", "/", b"b").status == 204
+
+
 def test_a_client_certificate_is_shown(tmp_path):
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
@@ -175,11 +217,11 @@ def test_a_client_certificate_is_shown(tmp_path):
     authority.configure_trust(wants)
     wants.verify_mode = ssl.CERT_REQUIRED
     with Wire([OK], [OK], tls=wants) as wire:
-        shown = _http.tls_context(True, tmp_path / "ca.pem", tmp_path / "kit.pem", tmp_path / "kit.key")
+        shown = _tls.context(True, tmp_path / "ca.pem", tmp_path / "kit.pem", tmp_path / "kit.key")
         there = wire.connect(tls=shown)
         assert there.request("GET", "/ping").status == 204
         with pytest.raises(UnavailableError, match=f"https://127.0.0.1:{wire.port}"):
-            wire.connect(tls=_http.tls_context(True, tmp_path / "ca.pem", None, None)).request("GET", "/ping")
+            wire.connect(tls=_tls.context(True, tmp_path / "ca.pem", None, None)).request("GET", "/ping")
 
 
 @pytest.mark.parametrize("said", ["", "soon", "-5", "1.5", "Wed, 99 Foo 2020"])

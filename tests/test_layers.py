@@ -16,7 +16,7 @@ LAYERS = """
     legacy  sampler  sections  worker
     registry
     channels.*  journal.*  processors.*  sensors.*
-    channels._http  channels._influx.*  sensors._serial
+    channels._http  channels._influx.*  channels._tls  sensors._serial
     logs  pipeline
     settings
     examples  journal  plugin

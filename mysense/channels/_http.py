@@ -1,15 +1,16 @@
 """One keep-alive HTTP connection, its failures told in the daemon's terms."""
 
 import http.client
+import io
 import ssl
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mysense.errors import ConfigError, UnavailableError
+from mysense.errors import UnavailableError
 
 if TYPE_CHECKING:
     import socket
@@ -52,15 +53,18 @@ class Connection:
         except (http.client.HTTPException, OSError) as error:
             self._broken(error)
 
-    def receive(self, most: int = LONGEST) -> Answer:
-        """The answer to the request sent last, *most* bytes of it."""
+    def receive(self, most: int = LONGEST, end: float | None = None) -> Answer:
+        """The answer to the request sent last, *most* bytes of it.
+
+        Whole before *end* (of the monotonic clock); else each piece of it has the time-out.
+        """
         if self._early:
             return self._early
         try:
-            return self._receive(most)
+            return self._receive(most, end)
         except (http.client.HTTPException, OSError) as error:
             self._again(error)
-        return self.receive(most)
+        return self.receive(most, end)
 
     def request(
         self,
@@ -107,14 +111,17 @@ class Connection:
         method, path, body, headers = self._last
         self._client.request(method, path, body, dict(headers))
 
-    def _receive(self, most: int = LONGEST) -> Answer:
+    def _receive(self, most: int = LONGEST, end: float | None = None) -> Answer:
         assert self._client
+        self._client.response_class = partial(_whole, end) if end else http.client.HTTPResponse  # type: ignore[assignment]
         response = self._client.getresponse()
         body = response.read(most)
         if not response.isclosed():
             if len(body) < most:
                 raise http.client.IncompleteRead(body, response.length)
             self.close()  # there is more, perhaps without end
+        elif self._client.sock:
+            self._client.sock.settimeout(self._timeout)
         self._used = True
         headers = {name.lower(): value for name, value in response.getheaders()}
         return Answer(response.status, headers, body.decode(errors="replace"))
@@ -146,6 +153,39 @@ class Connection:
             self._broken(second)
 
 
+class _Until(io.RawIOBase):
+    """What comes from a socket up to a moment, however small the pieces are."""
+
+    def __init__(self, end: float, sock: "socket.socket") -> None:
+        self._end, self._sock, self._raw = end, sock, sock.makefile("rb", buffering=0)
+
+    def makefile(self, *_: Any) -> io.BufferedReader:
+        """As http.client asks a socket for it."""
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._end - time.monotonic()
+        try:
+            if left > 0:
+                self._sock.settimeout(left)
+                return self._raw.readinto(buffer)
+        except TimeoutError:
+            pass
+        raise OSError("no whole answer in time")
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+def _whole(end: float, sock: Any, **how: Any) -> http.client.HTTPResponse:
+    """An answer as http.client makes it, to be whole before *end*."""
+    return http.client.HTTPResponse(_Until(end, sock), **how)  # type: ignore[arg-type]
+
+
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that the server asks to stay away: a number or a date (RFC 9110, 10.2.3)."""
     said = headers.get("retry-after", "").strip()
@@ -168,31 +208,3 @@ def _why(error: Exception) -> str:
     if isinstance(error, http.client.IncompleteRead) and b"HTTPS" in error.partial:
         return "it speaks https there: ssl = yes"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
-
-
-def tls_context(verify: bool, ca_file: Path | None, cert_file: Path | None, key_file: Path | None) -> ssl.SSLContext:
-    """How to speak https: with a CA of one's own, a client certificate, or without looking at all.
-
-    Raises ConfigError for a file that is not there, or holds something else.
-    """
-    context = ssl.create_default_context()
-    if ca_file:
-        with _named("ca_file", ca_file):
-            context.load_verify_locations(ca_file)
-    if not verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if cert_file:
-        with _named("cert_file", cert_file):
-            context.load_cert_chain(cert_file, key_file)
-    return context
-
-
-@contextmanager
-def _named(option: str, file: Path) -> Iterator[None]:
-    try:
-        yield
-    except ssl.SSLError as error:
-        raise ConfigError(f"{option} {file} holds no certificate that can be used: {error.reason}") from None
-    except OSError as error:
-        raise ConfigError(f"{option} {file}: {error.strerror}") from None

@@ -31,7 +31,7 @@ class Announced:
     def __init__(self, state: State) -> None:
         self._state = state
         self._told: dict[str, list[_Told]] = {}  # by database and node, the newest first
-        self._changed: set[str] = set()
+        self._changed: dict[str, str] = {}  # since what was taken last, and how it was then
         # By the identity of an ident, with the database it was told last: this is asked of all data.
         self._firsts: dict[int, tuple[Ident, str, int | None]] = {}
 
@@ -41,8 +41,8 @@ class Announced:
         told = self._get(key)
         if told and (told[0].digest == ident.digest or _older(ident, told[0])):
             return False
+        self._changed.setdefault(key, _text(told))
         self._told[key] = [_Told(ident.digest, None, ident.since), *told[: KEPT - 1]]
-        self._changed.add(key)
         return True
 
     def data(self, database: str, data: Data) -> tuple[bool, bool]:
@@ -53,10 +53,10 @@ class Announced:
             return False, data.time == known[2]
         tell = self.ident(database, ident)
         key = _key(database, ident.node)
-        told = next((each for each in self._get(key) if each.digest == ident.digest), None)
+        told = _found(ident, self._get(key))
         if told and told.first is None:
+            self._changed.setdefault(key, _text(self._told[key]))
             told.first = data.time
-            self._changed.add(key)
         if len(self._firsts) >= _CACHED:
             self._firsts.clear()
         first = told.first if told else None
@@ -65,9 +65,16 @@ class Announced:
 
     def take(self) -> dict[str, str]:
         """What was decided since the last call, as it is to be remembered once it is delivered."""
-        taken = {key: " ".join(map(_text, self._told[key])) for key in self._changed}
+        taken = {key: _text(self._told[key]) for key in self._changed}
         self._changed.clear()
         return taken
+
+    def undo(self) -> None:
+        """Nothing was decided since the last call of ``take``; what was taken before and is on its way still counts."""
+        for key, before in self._changed.items():
+            self._told[key] = _parsed(before)
+        self._changed.clear()
+        self._firsts.clear()
 
     def delivered(self, taken: Mapping[str, str]) -> None:
         """What was taken is there."""
@@ -89,9 +96,7 @@ class Announced:
 
     def _get(self, key: str) -> list[_Told]:
         if key not in self._told:
-            words = self._state.get(key, "").split()
-            triples = zip(words[::3], words[1::3], words[2::3], strict=True)
-            self._told[key] = [_Told(digest, _number(first), _number(since)) for digest, first, since in triples]
+            self._told[key] = _parsed(self._state.get(key, ""))
         return self._told[key]
 
 
@@ -103,8 +108,21 @@ def _older(ident: Ident, told: _Told) -> bool:
     return ident.since is not None and told.since is not None and ident.since < told.since
 
 
-def _text(told: _Told) -> str:
-    return " ".join([told.digest, *("-" if time is None else str(time) for time in (told.first, told.since))])
+def _found(ident: Ident, told: list[_Told]) -> _Told | None:
+    """What is known of an ident: a kit may have the same again after another, and then its time tells which it is."""
+    same = [each for each in told if each.digest == ident.digest]
+    return next((each for each in same if each.since == ident.since), same[0] if same else None)
+
+
+def _text(told: list[_Told]) -> str:
+    words = ((each.digest, each.first, each.since) for each in told)
+    return " ".join("-" if word is None else str(word) for each in words for word in each)
+
+
+def _parsed(text: str) -> list[_Told]:
+    words = text.split()
+    triples = zip(words[::3], words[1::3], words[2::3], strict=True)
+    return [_Told(digest, _number(first), _number(since)) for digest, first, since in triples]
 
 
 def _number(text: str) -> int | None:

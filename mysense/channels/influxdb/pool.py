@@ -9,6 +9,8 @@ from mysense.errors import UnavailableError
 
 CONNECTIONS = 3
 """More gain nothing, and a server of small memory feels each."""
+LAST = 1.0
+"""Seconds for an answer that begins in the last moment to be whole."""
 
 
 class Pool:
@@ -64,9 +66,9 @@ class Pool:
         return [by_number[number] for number, _ in poll.poll(max(0.0, seconds) * 1000)]
 
     def _answer(self, connection: Connection) -> Answer | UnavailableError:
-        del self._busy[connection]
+        _, _, end = self._busy.pop(connection)
         try:
-            answer = connection.receive()
+            answer = connection.receive(end=max(end, time.monotonic() + LAST))  # meanwhile nobody else is heard
         except UnavailableError as error:
             connection.close()
             return error

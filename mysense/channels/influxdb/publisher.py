@@ -78,7 +78,7 @@ class Publisher(Server, plugin.Publisher):
                 compress=self.gzip,
             )
             self._delivery = Delivery(
-                self._pool, self._requests, self._headers, self.timeout, self._mended, self._judged
+                self._pool, self._requests, self._headers, self.timeout, self._mended, self._judged, self.alive
             )
         if self._refused:  # somebody may have mended the file with the password or the token
             self._refused = False

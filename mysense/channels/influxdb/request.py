@@ -14,6 +14,8 @@ POINTS = 5000
 """Points of one request: more gain nothing."""
 LEAST = 100
 """Points that every server can take in the time it is given."""
+GROWTH = 10
+"""Where fewer must do, one in so many is added when a whole batch of them was taken."""
 FIRST = 1000
 """Points of the first: the server is to have something to do while more is encoded."""
 
@@ -22,13 +24,17 @@ BYTES = 1_000_000
 
 
 class Request(NamedTuple):
-    """Some telegrams of one database as one write, and the idents that it tells."""
+    """Some telegrams of one database as one write, and the idents that it tells.
+
+    *edition* counts how often a request of the database failed before this one was made.
+    """
 
     database: str
     telegrams: Sequence[Telegram]
     path: str
     body: bytes
     told: Mapping[str, str]
+    edition: int = 0
 
 
 class Requests:
@@ -53,13 +59,21 @@ class Requests:
         self._announced = Announced(state)
         self._precision, self._legacy, self._compress = precision, legacy, compress
         self._left_out: dict[str, set[str]] = {}
-        self._most = POINTS
+        self._editions: dict[str, int] = {}
+        self._most: dict[str, int] = {}  # of databases that took less than POINTS
+        self._took: set[str] = set()  # those that since then took as many as that
 
     def of(self, database: str, telegrams: Sequence[Telegram]) -> Iterator[Request]:
         """The requests for telegrams of one database, in their order; each is made when it is asked for."""
+        if database in self._took:  # once a batch: else one that is large would never be free of tries that fail
+            self._took.discard(database)
+            most = self._most[database]
+            self._most[database] = min(POINTS, most + max(1, most // GROWTH))
         begin, size = 0, FIRST
         while begin < len(telegrams):
-            size = 1 if self._legacy else min(size, self._most)  # without times of their own, points are one
+            size = (
+                1 if self._legacy else min(size, self._at_most(database))
+            )  # without times of their own, points are one
             yield from self._sized(database, telegrams[begin : begin + size])
             begin, size = begin + size, 2 * size
 
@@ -67,17 +81,17 @@ class Requests:
         try:
             text, precision = self._written(database, telegrams)
         except Exception:
-            self._announced.failed(self._announced.take())
+            self._announced.undo()
             raise
-        told = self._announced.take()
         body = text.encode()
         if len(body) > BYTES and len(telegrams) > 1:
-            self._announced.failed(told)
+            self._announced.undo()
             for half in halves(telegrams):
                 yield from self._sized(database, half)
         elif body:
             packed = gzip.compress(body, 1) if self._compress else body
-            yield Request(database, telegrams, self._writing(database, precision), packed, told)
+            path, edition = self._writing(database, precision), self._editions.get(database, 0)
+            yield Request(database, telegrams, path, packed, self._announced.take(), edition)
 
     def again(self, request: Request) -> Iterator[Request]:
         """The request made anew, as its telegrams are written now."""
@@ -87,16 +101,39 @@ class Requests:
     def delivered(self, request: Request) -> None:
         """The server has it: its idents are known there."""
         self._announced.delivered(request.told)
-        self._most = min(POINTS, self._most + LEAST)
+        most = self._at_most(request.database)
+        if most < POINTS and len(request.telegrams) >= most:  # fewer do not show that more would do
+            self._took.add(request.database)
 
     def unheard(self, request: Request) -> None:
         """No answer came in time: it may be too much for the server, so the next ones are smaller."""
         self.failed(request)
-        self._most = max(LEAST, self._most // 2)
+        if len(request.telegrams) > LEAST:
+            self._halve(request, LEAST)
+
+    def too_large(self, request: Request) -> Iterator[Request]:
+        """The request made anew as smaller ones, as the next ones will be."""
+        self.failed(request)
+        self._halve(request)
+        for half in halves(request.telegrams):
+            yield from self._sized(request.database, half)
+
+    def _at_most(self, database: str) -> int:
+        return self._most.get(database, POINTS)
+
+    def _halve(self, request: Request, least: int = 1) -> None:
+        half = max(least, len(request.telegrams) // 2)
+        self._most[request.database] = min(self._at_most(request.database), half)
+        self._took.discard(request.database)
 
     def failed(self, request: Request) -> None:
         """The server does not have it, or perhaps not: its idents are told again."""
         self._announced.failed(request.told)
+        self._editions[request.database] = self._editions.get(request.database, 0) + 1
+
+    def outdated(self, request: Request) -> bool:
+        """Whether it was made on top of one that failed since: what that one told, this one left out."""
+        return request.edition != self._editions.get(request.database, 0)
 
     def new_database(self, database: str) -> None:
         """A database was made: it knows no ident."""

@@ -1,16 +1,20 @@
 """The far end of both ends: where an InfluxDB is, who we are there, and which version it speaks."""
 
+from contextlib import closing
 from importlib import import_module
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
 from mysense import __version__, plugin
-from mysense.channels import _http
+from mysense.channels import _http, _tls
 from mysense.channels.influxdb.api import Access, Api
 from mysense.errors import ConfigError, UnavailableError
 from mysense.plugin import option
 from mysense.secrets import password
+
+BRIEF = 2.0
+"""Seconds for a server to say that it is there."""
 
 
 def address(text: str) -> str:
@@ -59,11 +63,19 @@ class Server(plugin.Plugin):
         secure = parts.scheme == "https"
         return str(parts.hostname), parts.port or (443 if secure else 80), secure, parts.path.rstrip("/")
 
-    def connection(self) -> _http.Connection:
+    def connection(self, timeout: float | None = None) -> _http.Connection:
         """A connection of its own; nothing is sent yet."""
         host, port, secure, prefix = self.parts
-        tls = _http.tls_context(self.verify, self.ca_file, self.cert_file, self.key_file) if secure else None
-        return _http.Connection(host, port, tls=tls, timeout=self.timeout, prefix=prefix)
+        tls = _tls.context(self.verify, self.ca_file, self.cert_file, self.key_file) if secure else None
+        return _http.Connection(host, port, tls=tls, timeout=timeout or self.timeout, prefix=prefix)
+
+    def alive(self) -> bool:
+        """Whether the server itself answers, asked briefly on a fresh connection: an old one may be what is broken."""
+        with closing(self.connection(min(BRIEF, self.timeout))) as server:
+            try:
+                return server.request("GET", "/ping", headers=AGENT).status < 500
+            except UnavailableError:
+                return False
 
     def access(self) -> Access:
         """Who we are; a password or token in a file is read anew each time."""
