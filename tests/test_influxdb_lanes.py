@@ -262,7 +262,7 @@ def test_one_that_is_too_slow_for_large_requests_is_given_smaller_ones_beside_ot
     proxy.most = 150
     sent = [Data(nodes[0], (T0 + n) * SECOND, {"temp": float(n)}) for n in range(400)]
     tries = 0
-    with influxdb.Publisher(hostname="127.0.0.1", port=proxy.port, timeout=0.2) as far:
+    with influxdb.Publisher(hostname="127.0.0.1", port=proxy.port, timeout=1.0) as far:
         while far.publish(sent):
             assert (tries := tries + 1) < 5
             for n in range(5):

@@ -130,6 +130,8 @@ def test_the_oldest_comes_first(influxd, ident):
     nodes = [replace(node, since=(T0 + (20, 0, 10)[n]) * SECOND) for n, node in enumerate(nodes)]
     publish(influxd, *(data((20, 0, 10)[n] + k, node) for n, node in enumerate(nodes) for k in range(4)))
     with subscriber(influxd, ident, bufsize=2, start="info") as source:
+        source.receive()
+        until(lambda: all(reader.due <= time.monotonic() for reader in source._feeds.values()))
         got = seconds(received(source))
 
     assert got == sorted(got)

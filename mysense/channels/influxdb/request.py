@@ -71,9 +71,8 @@ class Requests:
             self._most[database] = min(POINTS, most + max(1, most // GROWTH))
         begin, size = 0, FIRST
         while begin < len(telegrams):
-            size = (
-                1 if self._legacy else min(size, self._at_most(database))
-            )  # without times of their own, points are one
+            # In legacy lines points have no time of their own: those of one request would be one.
+            size = 1 if self._legacy else min(size, self._at_most(database))
             yield from self._sized(database, telegrams[begin : begin + size])
             begin, size = begin + size, 2 * size
 
