@@ -11,7 +11,7 @@ FEW = 10
 """Databases that are tried, one by one."""
 _ADVICE = (
     f": with more than {MANY}, database = {{project}} is kinder to the server. Each of ours costs it 0.5 to"
-    " 0.8 MB and 9 open files: an open-files limit of 1024 holds about 110, Debian's 65536 about 7,000"
+    " 0.9 MB and 9 open files: an open-files limit of 1024 holds about 110, Debian's 65536 about 7,000"
 )
 
 
