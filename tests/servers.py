@@ -110,6 +110,9 @@ class Process:
         """For a while it takes connections and answers nothing."""
         assert self._process
         self._process.send_signal(signal.SIGSTOP)
+        threads = Path(f"/proc/{self._process.pid}/task")
+        while any(b") T " not in (each / "stat").read_bytes() for each in threads.iterdir()):
+            threading.Event().wait(0.001)  # its threads stop one after the other
         try:
             yield
         finally:
