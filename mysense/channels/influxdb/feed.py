@@ -56,7 +56,7 @@ class Feed:
         self.database, self.tags, self.measurement, self.position = database, tags, measurement, position
         self.node, _ = whose(layout, database, measurement, {tag: text for tag, text in tags.items() if text})
         self.history = History(database, self.node, tags)
-        self._layout, self._most, self._limit = layout, most, most
+        self._layout, self._most, self.limit = layout, most, most
         self.checked = time.monotonic()
         self.late = False
         """Whether it was found when others had been read already."""
@@ -83,7 +83,7 @@ class Feed:
     def failed(self) -> None:
         """It could not be read: begin anew, and ask for less."""
         self._seen = None
-        self._limit = max(min(LEAST, self._most), self._limit // 2)
+        self.limit = max(min(LEAST, self._most), self.limit // 2)
 
     def read(self, api: Api) -> tuple[list[Telegram], bool]:
         """The next telegrams, and whether there may be more at once; moves the position on."""
@@ -95,7 +95,7 @@ class Feed:
             limit *= 2  # more points at one time than fit
             sent = time.monotonic()
             columns, rows = api.rows(question._replace(limit=limit))
-        self._limit = min(self._most, self._limit + LEAST)
+        self.limit = min(self._most, self.limit + max(1, self.limit // 10))
         full = len(rows) >= limit
         whole = self._whole(api, fresh, sent, full)
         if not whole:
@@ -138,7 +138,7 @@ class Feed:
     def question(self) -> Question:
         """What ``read`` will ask."""
         since = self.position.time if self.position else 0
-        return Question(self.database, self.measurement, since, self._limit, self.tags)
+        return Question(self.database, self.measurement, since, self.limit, self.tags)
 
     def _telegrams(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Iterator[Telegram]:
         names, measurement = columns[1:], self.measurement

@@ -56,6 +56,7 @@ class Subscriber(Server, plugin.Subscriber):
         self._choice = Choice(self.projects, self.serials, self.databases, self.measurement, self._layout)
         self._trouble: dict[str, str] = {}  # what was told, by database
         self._nothing = False
+        self._limits: dict[str, int] = {}  # rows a query of those that could not be read: also when opened again
         self._first: set[str] = set()  # databases that were there at the first contact
 
     def open(self) -> None:
@@ -125,6 +126,7 @@ class Subscriber(Server, plugin.Subscriber):
             telegrams, more = feed.read(api)
         except UnavailableError as error:
             feed.failed()
+            self._limits[name] = feed.limit
             away = [each for each in self._failed.values() if not isinstance(each, AnswerError)]
             if not isinstance(error, AnswerError) and (away or len(self._feeds) == 1 or error.wait is not None):
                 raise  # it is the server that does not answer
@@ -132,6 +134,7 @@ class Subscriber(Server, plugin.Subscriber):
             return []
         if self._trouble.pop(feed.database, None):
             self.log.info("%s can be read again", feed.database)
+        self._limits.pop(name, None)
         if feed.position != before:
             self.state[name] = str(feed.position)
         if more:
@@ -219,6 +222,7 @@ class Subscriber(Server, plugin.Subscriber):
                     self.bufsize,
                     Position.parse(known) if known else None,
                 )
+                feed.limit = self._limits.get(name, feed.limit)
                 feed.late = _BEGUN in self.state and database not in self._first
                 try:
                     told = feed.history.learn(api)
