@@ -6,7 +6,7 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.servers import Influxd, VictoriaMetrics
+from tests.servers import Influxd, Mosquitto, VictoriaMetrics
 from tests.standins.influxdb2 import InfluxDB2
 from tests.standins.influxdb3 import InfluxDB3
 
@@ -39,6 +39,13 @@ def victoria(tmp_path_factory):
         yield server
 
 
+@pytest.fixture(scope="session")
+def mosquitto(tmp_path_factory):
+    """A real mosquitto, open to all and shared; use topics of your own."""
+    with Mosquitto(tmp_path_factory.mktemp("mosquitto")) as server:
+        yield server
+
+
 @pytest.fixture
 def influxdb2():
     """A stand-in for InfluxDB 2, empty."""
@@ -57,6 +64,13 @@ def influxdb3():
 def own_influxd(tmp_path):
     """A real influxd for one test, to stop and to start."""
     with Influxd(tmp_path / "own-influxd") as server:
+        yield server
+
+
+@pytest.fixture
+def own_mosquitto(tmp_path):
+    """A real mosquitto for one test, to stop and to start."""
+    with Mosquitto(tmp_path / "own-mosquitto") as server:
         yield server
 
 

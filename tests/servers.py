@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -63,7 +63,7 @@ class Process:
     def start(self) -> None:
         """Start it and wait until it answers."""
         name, *words = self._command
-        program = shutil.which(name)
+        program = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")  # where Debian has some servers
         assert program, f"{name} is not installed: apt-get install {self._package} (make test does it)"
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder)}
         with (self.folder / "log").open("ab") as log:
@@ -208,6 +208,67 @@ class Influxd(Process):
     def databases(self) -> list[str]:
         """The databases there are."""
         return [row["name"] for row in self.rows("SHOW DATABASES") if row["name"] != "_internal"]
+
+
+class Mosquitto(Process):
+    """A real mosquitto (Debian's package). It keeps sessions on disk when it is stopped, and is open to all.
+
+    *passwords* are users and their passwords: then nobody else may connect. *acl* are the lines of
+    its file of rights. *certificate* and *key* are PEM files, for TLS; with *ca*, clients must show
+    a certificate that it signed, which names them. *queue* is how many messages it keeps for a
+    session (0: all), 1,000 by itself. *more* are lines of its configuration.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        passwords: Mapping[str, str] | None = None,
+        acl: str = "",
+        certificate: Path | None = None,
+        key: Path | None = None,
+        ca: Path | None = None,
+        queue: int = 0,
+        more: str = "",
+    ) -> None:
+        conf = folder / "mosquitto.conf"
+        super().__init__(folder, ["mosquitto", "-c", str(conf)], "mosquitto")
+        [self.port] = free_ports(1)
+        lines = [
+            f"listener {self.port} 127.0.0.1", "persistence true", f"persistence_location {folder}/",
+            "autosave_interval 0", f"max_queued_messages {queue}", "log_type error", "log_type warning",
+            "log_type notice", f"allow_anonymous {'false' if passwords else 'true'}", more,
+        ]  # fmt: skip
+        if passwords:
+            (folder / "passwords").write_text("".join(f"{name}:{word}\n" for name, word in passwords.items()))
+            (folder / "passwords").chmod(0o600)
+            subprocess.run(["mosquitto_passwd", "-U", str(folder / "passwords")], check=True)
+            lines.append(f"password_file {folder}/passwords")
+        if acl:
+            (folder / "acl").write_text(acl)
+            lines.append(f"acl_file {folder}/acl")
+        if certificate:
+            lines += [f"certfile {certificate}", f"keyfile {key or certificate}"]
+        if ca:
+            lines += [f"cafile {ca}", "require_certificate true", "use_identity_as_username true"]
+        if os.geteuid() == 0:
+            lines.append("user root")  # else it goes on as a user who may not write here
+        conf.write_text("\n".join(lines) + "\n")
+        conf.chmod(0o600)
+
+    def answers(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=10):
+                return True
+        except OSError:
+            return False
+
+    def kill(self) -> None:
+        """Kill it (-9): what it kept of sessions since it was started is gone."""
+        assert self._process
+        self._process.kill()
+        self._process.wait(10)
+        self._process = None
 
 
 class VictoriaMetrics(Process):
