@@ -239,6 +239,8 @@ def _decode(message: Any, idents: MutableMapping[tuple[str, str], Ident]) -> Ite
         return
     records = message["data"] if isinstance(message["data"], list) else [message["data"]]
     for record in records:
+        if not isinstance(record, dict):
+            raise ValueError("no telegram: 'data' is no object with time and values")
         values = dict(record)
         yield Data(ident, _time(values), flat(values), {str(k): str(v) for k, v in message.get("flags", {}).items()})
 
