@@ -44,7 +44,7 @@ class Broker(plugin.Plugin):
         """The name of this connection: given, or made once and kept, so that the broker knows it again."""
         if self.client_id:
             return self.client_id
-        return state.setdefault("client", f"mysense-{token_hex(6)}")
+        return state.setdefault("client", passing_name())
 
     def connect(
         self, client_id: str, *, lasting: float = 0.0, will: Message | None = None, window: int = 0, cut: bool = True
@@ -70,3 +70,8 @@ class Broker(plugin.Plugin):
         )
         client.connect(self.version, round(self.keepalive))
         return client
+
+
+def passing_name() -> str:
+    """A name for a connection that nobody else has: for one look, or to be kept."""
+    return f"mysense-{token_hex(6)}"

@@ -5,9 +5,10 @@ from dataclasses import field
 from typing import Literal
 
 from mysense import plugin
-from mysense.channels._mqtt.broker import Broker
+from mysense.channels._mqtt.broker import Broker, passing_name
 from mysense.channels._mqtt.client import Client
 from mysense.channels._mqtt.stream import LARGEST, Message
+from mysense.errors import UnavailableError
 from mysense.plugin import Refusal, option
 from mysense.telegram import Telegram
 
@@ -44,23 +45,28 @@ class Source(Broker, plugin.Subscriber):
         raise NotImplementedError
 
     def open(self) -> None:
-        client_id, lasting = (self.named(self.state), self.session) if not self.passing else (self.client_id, 0.0)
-        known = "filters" in self.state and not self.passing
+        client_id, lasting = (self.named(self.state), self.session) if not self.passing else (passing_name(), 0.0)
         self._client = client = self.connect(client_id, lasting=lasting, window=self.window, cut=self.reader == "fast")
-        if known and not client.present:
+        here = f"{client_id} at {self.place}"
+        if not client.present and self.state.get("session") == here:
             self.log.warning(
                 "%s has forgotten the session of %s: what was published while nobody listened is not there",
                 self.place, client_id,
             )  # fmt: skip
         self._subscribe(client)
+        self.state["session"] = here
         self._begun = True
 
     def _subscribe(self, client: Client) -> None:
         wanted = list(self.filters())
         before = self.state.get("filters", "").split("\n")
-        if client.present and (gone := [each for each in before if each and each not in wanted]):
-            client.unsubscribe(gone)
-        client.subscribe(wanted)
+        try:
+            if client.present and (gone := [each for each in before if each and each not in wanted]):
+                client.unsubscribe(gone)
+            client.subscribe(wanted)
+        except UnavailableError:
+            self.close()
+            raise
         self.state["filters"] = "\n".join(wanted)
 
     def close(self) -> None:
@@ -110,7 +116,7 @@ class Source(Broker, plugin.Subscriber):
     def check(self) -> str:
         """Connects and subscribes under a name of its own, so that it takes nothing from anybody."""
         self.passing = True
-        client = self.connect("", window=1)
+        client = self.connect(passing_name(), window=1)
         try:
             client.subscribe(self.filters())
         finally:
