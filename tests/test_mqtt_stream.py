@@ -4,6 +4,7 @@ import socket
 import ssl
 import threading
 from contextlib import suppress
+from itertools import pairwise
 
 import pytest
 import trustme
@@ -181,7 +182,7 @@ def test_every_message_is_cut_out_once_and_in_order(packets, cuts):
     data = b"".join(each for each, _ in packets)
     with Line() as line:
         places = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
-        for begin, end in zip(places, places[1:], strict=False):
+        for begin, end in pairwise(places):
             line.say(data[begin:end])
 
         assert line.stream.take() == [each for _, each in packets if each]
@@ -235,7 +236,7 @@ def test_to_send_to_nobody_is_an_error():
     with Line() as line:
         line.far.close()
         line.stream.send(b"x")
-        with pytest.raises(OSError, match="."):
+        with pytest.raises(BrokenPipeError):
             until(line.stream.flush, 1)
 
 
