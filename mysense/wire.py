@@ -106,15 +106,14 @@ def encode(telegram: Telegram) -> str:
     ident = telegram.ident
     head = f'{{"project":{_dumps(ident.project)},"serial":{_dumps(ident.serial)}'
     if isinstance(telegram, Data):
-        flags = f',"flags":{_dumps(dict(telegram.flags))}' if telegram.flags else ""
-        return f'{head},"data":{_timed(telegram.time, telegram.values)}{flags}}}'
+        return f'{head},"data":{_timed(telegram.time, telegram.values)}{_flags(telegram)}}}'
     said = {"kind": telegram.kind, "text": telegram.text, "values": clean(telegram.values)}
     return f'{head},"note":{_timed(telegram.time, {k: v for k, v in said.items() if v})}}}'
 
 
 def encode_classic(data: Data) -> str:
     """The one message of existing kits: ``{"metadata": {…}, "data": {…}}``."""
-    return f'{{"metadata":{encode_ident(data.ident)},"data":{_timed(data.time, data.values)}}}'
+    return f'{{"metadata":{encode_ident(data.ident)},"data":{_timed(data.time, data.values)}{_flags(data)}}}'
 
 
 def encode_ident(ident: Ident) -> str:
@@ -134,6 +133,10 @@ def encode_ident(ident: Ident) -> str:
 def encode_values(values: Mapping[str, Any]) -> str:
     """Values as a JSON object; ValueError where one is not finite."""
     return _dumps(values)
+
+
+def _flags(data: Data) -> str:
+    return f',"flags":{_dumps(dict(data.flags))}' if data.flags else ""
 
 
 def _field(f: Field) -> dict[str, str]:
