@@ -21,6 +21,8 @@ from mysense.telegram import Data, Ident, Telegram, ident_of
 class Publisher(Broker, plugin.Publisher):
     """Publish telegrams to an MQTT broker, and show kits in Home Assistant."""
 
+    signs = True  # a broker may be read by a relay that publishes to another
+
     topic: str = option(
         "IoS/{project}/{serial}",
         "of each node; {project}, {serial}, {node}, {label} and other items of the ident are filled in",
