@@ -86,3 +86,50 @@ def shown(each, payload):
         float(text)  # else it complains: a sensor with a unit or a class has a numeric value
     assert len(text) <= 255
     return text
+
+
+class Home:
+    """What a Home Assistant makes of the messages of a broker: entities by their unique ids, and their states."""
+
+    def __init__(self, prefix="homeassistant"):
+        self.prefix = prefix
+        self.filters = (f"{prefix}/+/+/config", f"{prefix}/+/+/+/config")
+        self.devices = {}
+        self.states = {}
+        self._said = {}
+
+    @property
+    def online(self):
+        """Whether each device is there, by its id."""
+        return {
+            each["dev"]["ids"][0]: all(self._said.get(topic["t"]) == "online" for topic in each.get("avty", ()))
+            for each in self.devices.values()
+        }
+
+    def take(self, heard):
+        """Take in one message."""
+        self._said[heard.topic] = heard.payload
+        *_, last = levels = heard.topic.split("/")
+        if levels[0] == self.prefix and last == "config":
+            self._configure(heard.topic, heard.payload)
+        for message in self.devices.values():
+            if heard.topic == message["stat_t"]:
+                for each in message["cmps"].values():
+                    self.states[each["uniq_id"]] = shown(each, heard.payload)
+
+    def _configure(self, topic, payload):
+        if not payload:
+            for key in self.devices.pop(topic, {"cmps": {}})["cmps"]:
+                self.states.pop(key, None)
+            return
+        message = device(payload)
+        before = self.devices.get(topic, {"cmps": {}})["cmps"]
+        for key, each in list(message["cmps"].items()):
+            if each == {"p": "sensor"}:
+                self.states.pop(key, None)
+                before.pop(key, None)
+                del message["cmps"][key]
+            else:
+                self.states.setdefault(key, None)
+        message["cmps"] = before | message["cmps"]  # what is only left out stays until the next start
+        self.devices[topic] = message

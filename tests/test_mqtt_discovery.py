@@ -53,7 +53,8 @@ def test_the_example_kit_looks_like_this():
     sensors = message["cmps"]
 
     assert message["dev"] == {
-        "ids": ["mysense_BdP_test_sense"], "name": "alphaTest", "mf": "mysense", "mdl": "sensor kit", "sn": "test_sense",
+        "ids": ["mysense_BdP_test_sense"], "name": "alphaTest", "mf": "mysense", "mdl": "sensor kit",
+        "sn": "test_sense",
     }  # fmt: skip
     assert message["stat_t"] == "IoS/BdP/test_sense/state"
     assert message["avty"] == [{"t": STATUS}]
@@ -147,7 +148,7 @@ def test_strange_idents_give_messages_by_the_rules_and_states_that_can_be_shown(
     ident = Ident("Demo", "k1", label, fields=fields)
     message = told(ident)
     values = {each.name: drawn.draw(_values) for each in fields}
-    payload = state(ident, **{}) if not values else discovery.state(Data(ident, 0, values))
+    payload = discovery.state(Data(ident, 0, values))
 
     assert len(message["cmps"]) == len({each.name for each in fields})
     assert json.loads(payload).keys() <= values.keys()

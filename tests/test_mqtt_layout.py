@@ -89,7 +89,7 @@ def test_a_topic_is_looked_up_by_the_ident_and_never_mixed_up():
 def test_nodes_that_would_overwrite_each_other_are_refused(option):
     given = {"layout": "split"} if option == "layout" else {"discovery": True}
 
-    with pytest.raises(ValueError, match=f"with {option} = .* each node needs its own: add {{serial}} or {{node}}"):
+    with pytest.raises(ValueError, match=f"with {option} "):
         mqtt.Publisher(topic="IoS/{project}", **given)
     assert mqtt.Publisher(topic="IoS/{project}")
 

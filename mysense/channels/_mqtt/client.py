@@ -270,6 +270,17 @@ def _make(client: Client, version: int) -> Any:
             self.stream = Stream(cast(socket.socket, super()._create_socket()), version, client._cut)
             return self.stream
 
+        def _ssl_wrap_socket(self, tcp_sock: Any) -> Any:
+            assert client._tls
+            sock = client._tls.wrap_socket(tcp_sock, server_hostname=self._host, do_handshake_on_connect=False)
+            try:
+                sock.settimeout(client._timeout)
+                sock.do_handshake()
+            except BaseException:  # paho would leave it open
+                sock.close()
+                raise
+            return sock
+
     options: dict[str, Any] = {} if version == 5 else {"clean_session": not client._lasting}
     paho = Paho(
         CallbackAPIVersion.VERSION2,

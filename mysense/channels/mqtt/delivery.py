@@ -112,9 +112,8 @@ class Delivery:
         """Take off what the broker has confirmed or refused; whether there was any."""
         confirmed, client.confirmed = client.confirmed, {}
         for number, refusal in confirmed.items():
-            if parcel := self._flying.pop(number, None):
-                if refusal:
-                    failures.setdefault(parcel.lane, _judged(client, parcel.message.topic, refusal.lower()))
+            if (parcel := self._flying.pop(number, None)) and refusal:
+                failures.setdefault(parcel.lane, _judged(client, parcel.message.topic, refusal.lower()))
         return bool(confirmed)
 
     def _doubt(self) -> None:
