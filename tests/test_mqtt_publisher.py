@@ -200,6 +200,19 @@ def test_a_broker_that_hangs_is_named_and_blamed_on_no_message(own_mosquitto, id
         ears.until(1)
 
 
+def test_a_connection_that_is_lost_while_it_begins_is_let_go(own_mosquitto, monkeypatch, ident):
+    far = publisher(own_mosquitto, timeout=0.5)
+    far.own = ident
+
+    def send(*_):
+        raise UnavailableError("gone")
+
+    monkeypatch.setattr(far._delivery, "run", send)
+    with pytest.raises(UnavailableError, match="gone"), far:
+        pass
+    assert far._client is None
+
+
 def test_a_loss_is_noticed_while_nothing_is_published(own_mosquitto):
     with publisher(own_mosquitto) as far:
         far.idle()

@@ -47,7 +47,7 @@ class HomeAssistant:
         """What is to be sent for the newest data of each topic."""
         for topic, data in newest.items():
             before = self._shown.get(topic)
-            if self._fresh(data) and not (before and data.time < before.time):
+            if data.ident.fields and self._fresh(data) and not (before and data.time < before.time):
                 yield from self._announce(topic, data.ident)
                 self._shown[topic] = data
                 yield _state(topic, data)
