@@ -68,6 +68,7 @@ def test_the_sections_it_shows_can_be_written_so(tmp_path):
         "sensor:dylos",
         "publisher:influxdb",
         "publisher:mqtt",
+        "subscriber:mqtt",
         "subscriber:influxdb",
         "subscriber:influxlisten",
     ]
