@@ -119,6 +119,7 @@ def encode_classic(data: Data) -> str:
     return f'{{"metadata":{encode_ident(data.ident)},"data":{_timed(data.time, data.values)}{_flags(data)}}}'
 
 
+@lru_cache(maxsize=1024)  # in classic messages it goes with all data
 def encode_ident(ident: Ident) -> str:
     """An ident as a JSON object."""
     said: dict[str, Any] = {"project": ident.project, "serial": ident.serial}

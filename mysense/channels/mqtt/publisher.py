@@ -49,7 +49,7 @@ class Publisher(Broker, plugin.Publisher):
     _told: dict[str, Ident] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._topic, self._delivery = Topic(self.topic), Delivery(self.window, self.timeout)
+        self._topic, self._delivery = Topic(checked(self.topic)), Delivery(self.window, self.timeout)
         if not self.discovery_prefix:
             raise ValueError("discovery_prefix: write the topic that Home Assistant listens to, as homeassistant")
         if (self.layout == "split" or self.discovery) and not {"serial", "node"} & {*self._topic.names}:
