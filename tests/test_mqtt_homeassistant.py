@@ -206,6 +206,8 @@ def test_what_may_not_be_told_to_home_assistant_holds_up_no_telegram(tmp_path, p
         with publisher(server, prefix, ident, user="kit", password="a", version="5") as far:
             for n in range(3):
                 assert far.publish([data(ident, temp=float(n))]) == {}
+            again = far._homeassistant.show({f"IoS/Ha/{ident.serial}": data(ident, temp=4.0)})
+            assert [each.lane for each in again] == [f"IoS/Ha/{ident.serial}/state"]  # not what was refused
         ears.until(3)
     told = [each.getMessage() for each in caplog.records]
     assert len([each for each in told if "config: it is a matter of rights" in each]) == 1
