@@ -2,6 +2,7 @@
 
 import json
 from base64 import b64encode
+from contextlib import suppress
 from pathlib import Path
 
 import hypothesis
@@ -174,7 +175,9 @@ def test_a_value_of_the_device_stands_before_that_of_the_radio():
 
 
 LISTED = {
-    "k1": Ident("BdP", "33004d45", "roof", Location(51.4, 6.1), (Field("pm25", "ug/m3", "mine"),), {"street": "Mill 1"}),
+    "k1": Ident(
+        "BdP", "33004d45", "roof", Location(51.4, 6.1), (Field("pm25", "ug/m3", "mine"),), {"street": "Mill 1"}
+    ),
     "orchard/k1": Ident("BdP", "30aea4"),
 }
 
@@ -239,18 +242,19 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8
 @hypothesis.example([("a b", "k 1"), ("a b", "k-1"), ("a_b", "c"), ("a", "b_c")])
 @hypothesis.example([("a", "x" * 80), ("a", "x" * 79), ("ä", "é"), ("a", "-")])
 def test_whatever_devices_are_called_each_is_a_node_of_its_own(names):
-    state, found = State(), {}
+    state, found, refused = State(), {}, []
     for application, device in names * 2:
         try:
             [data] = telegrams(message(device, application, decoded={"a": 1}), state=state)
         except ValueError as error:
-            assert "but so is" in str(error)
+            refused.append(str(error))
             continue
         assert check_name(data.ident.project)
         assert check_name(data.ident.serial)
         found.setdefault(data.ident.node, set()).add((application, device))
 
     assert all(len(owners) == 1 for owners in found.values())
+    assert all("but so is" in reason for reason in refused)
 
 
 def test_a_name_that_had_to_be_changed_is_the_label():
@@ -301,7 +305,9 @@ def test_a_list_with_a_mistake_is_refused(text, reason):
 
 def test_a_file_lists_whole_idents_and_may_have_comments(tmp_path):
     path = tmp_path / "devices.json"
-    path.write_text('// kits\n{\n  // the first\n  "k1": {"project": "B", "serial": "1", "geolocation": "51.5,6.1"}\n}\n')
+    path.write_text(
+        '// kits\n{\n  // the first\n  "k1": {"project": "B", "serial": "1", "geolocation": "51.5,6.1"}\n}\n'
+    )
 
     assert devices.read(path) == {"k1": Ident("B", "1", geolocation=Location(51.5, 6.1))}
 
@@ -338,6 +344,7 @@ def test_only_listed_devices_needs_a_list():
         ttn.Subscriber(all=False)
 
 
+DEEP = b"[" * 3000 + b"]" * 3000
 V3, V2 = json.loads(captured("v3-decoded")), json.loads(captured("v2-decoded"))
 
 
@@ -350,6 +357,10 @@ V3, V2 = json.loads(captured("v3-decoded")), json.loads(captured("v2-decoded"))
         (b"{}", "neither end_device_ids (v3) nor dev_id (v2)"),
         (b"[" * 100_000, "too deeply nested"),
         (message(decoded={"a": "\ud800"}), "not Unicode text"),
+        (
+            message().replace(b'"uplink_message": {', b'"uplink_message": {"decoded_payload": {"a": ' + DEEP + b"},"),
+            "deeply",
+        ),
         (message(device=""), "device_id is missing"),
         (message(device=7), "device_id is not text"),
         (message(application=None), "application_id is missing"),
@@ -384,9 +395,10 @@ def test_a_place_that_cannot_be_is_no_place():
         assert data.ident.geolocation is None
 
 
+NAMES = st.sampled_from(sorted({*V3, *V2, "a"}))
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(["0.1s", "AQID"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(sorted({*V3, *V2, "a"})), inner, max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
     max_leaves=8,
 )  # fmt: skip
 
@@ -403,11 +415,8 @@ def test_a_damaged_message_gives_telegrams_or_is_refused(whole, draw):
                 break
             place = place[key]
         place[key] = draw.draw(JSON)
-    try:
+    with suppress(ValueError):
         found = telegrams(json.dumps(said).encode(), signal=True)
-    except ValueError as error:
-        assert len(str(error).splitlines()) == 1
-    else:
         assert all(isinstance(telegram, Data | Note | Ident) for telegram in found)
 
 

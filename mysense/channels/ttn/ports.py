@@ -6,54 +6,14 @@ is zero is one that the kit did not have, but for counts among others and a calm
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from struct import calcsize, unpack_from
 
+from mysense.channels.ttn.kit import DUST, METEO, About, Event, Reading
 from mysense.telegram import Location, Value
 
 PM1, COUNTS, GAS, GPS, WIND, SUPPLY, UNKNOWN = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40
 """Flags of the first byte, which say what is there; bit 7 says that they are flags."""
-
-DUST = ("", "PPD42NS", "SDS011", "PMS7003", "SPS30")
-METEO = ("", "DHT11", "SHT85", "BME280", "BME680", "SHT31")
-"""The devices of a kit by their numbers on port 3."""
-RECEIVER = "NEO-6"
-"""Of GPS, as all of these kits have it."""
-
-EVENTS = {13: "the battery is low", 14: "the watchdog started it anew", 15: "the controller was reset"}
-
-
-@dataclass(frozen=True)
-class Reading:
-    """Measured values; *dust* is the device that measured dust, where the bytes show that."""
-
-    values: Mapping[str, Value]
-    dust: str = ""
-
-
-@dataclass(frozen=True)
-class About:
-    """What the kit is: version of its firmware, devices (empty: none, or not known), place."""
-
-    version: float
-    dust: str
-    meteo: str
-    gps: bool
-    place: Location | None
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something that happened to the kit; zero for a *value* that says nothing."""
-
-    version: float
-    number: int
-    value: int
-
-    @property
-    def text(self) -> str:
-        return EVENTS.get(self.number, f"event {self.number}")
 
 
 def read(port: int, payload: bytes) -> Reading | About | Event:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from mysense import wire
 from mysense.channels.ttn import ports, uplink
+from mysense.channels.ttn.kit import RECEIVER, About, Event, Reading
 from mysense.channels.ttn.nodes import Nodes
 from mysense.channels.ttn.told import Told, merged
 from mysense.channels.ttn.uplink import Uplink
@@ -43,20 +44,23 @@ class Telegrams:
         if not (node := self._nodes.of(up)):
             return
         match said := self._said(up):
-            case ports.About():
+            case About():
                 self._told.about(up, said)
                 yield replace(self._ident(up, node), since=up.time)
-            case ports.Event():
+            case Event():
                 numbers = {"event": said.number} | ({"value": said.value} if said.value else {})
                 yield Note(self._ident(up, node), up.time, "event", said.text, numbers)
-            case ports.Reading():
+            case Reading():
                 yield from self._data(up, node, said.values, self._fields(up, said))
             case _:
                 yield from self._data(up, node, said, ())
 
-    def _said(self, up: Uplink) -> ports.Reading | ports.About | ports.Event | Mapping[str, Value]:
+    def _said(self, up: Uplink) -> Reading | About | Event | Mapping[str, Value]:
         """What the bytes say, or what the application decoded, by names of its own."""
-        decoded = wire.flat(up.decoded)
+        try:
+            decoded = wire.flat(up.decoded)
+        except RecursionError:
+            raise ValueError("what was decoded is too deeply nested") from None
         if not up.payload or (decoded and self._wanted.prefer == "decoded"):
             return decoded
         try:
@@ -86,11 +90,11 @@ class Telegrams:
             meta={**told.meta, **node.meta},
         )
 
-    def _fields(self, up: Uplink, said: ports.Reading) -> tuple[Field, ...]:
+    def _fields(self, up: Uplink, said: Reading) -> tuple[Field, ...]:
         """The fields of values that were read from bytes, with the devices that the kit told."""
         meta = self._told.of(up).meta
         dust = said.dust or str(meta.get("dust", self._wanted.dust))
-        meteo, gps = str(meta.get("meteo", self._wanted.meteo)), str(meta.get("gps", ports.RECEIVER))
+        meteo, gps = str(meta.get("meteo", self._wanted.meteo)), str(meta.get("gps", RECEIVER))
         return tuple(Field(name, *_described(name, dust, meteo, gps)) for name in said.values)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, MutableMapping
 from dataclasses import replace
 
 from mysense import wire
-from mysense.channels.ttn.ports import RECEIVER, About
+from mysense.channels.ttn.kit import RECEIVER, About
 from mysense.channels.ttn.uplink import Uplink
 from mysense.telegram import Field, Ident, Item
 
@@ -23,17 +23,11 @@ class Told:
 
     def about(self, uplink: Uplink, about: About) -> None:
         """The device has told what it is."""
-        meta = {
-            "version": about.version,
-            "dust": about.dust,
-            "meteo": about.meteo,
-            "gps": RECEIVER if about.gps else "",
-        }
+        parts = {"dust": about.dust, "meteo": about.meteo, "gps": RECEIVER if about.gps else ""}
+        meta: dict[str, Item] = {"version": about.version}
+        meta |= {name: part for name, part in parts.items() if part}
         known = self.of(uplink)
-        self._keep(
-            uplink,
-            replace(known, geolocation=about.place or known.geolocation, meta={k: v for k, v in meta.items() if v}),
-        )
+        self._keep(uplink, replace(known, geolocation=about.place or known.geolocation, meta=meta))
 
     def fields(self, uplink: Uplink, fields: Iterable[Field]) -> None:
         """The device has sent values of these fields."""
