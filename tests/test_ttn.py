@@ -135,6 +135,13 @@ def test_an_uplink_that_comes_twice_is_the_same_telegram():
     assert (first.ident, first.time, first.values) == (second.ident, second.time, second.values)
 
 
+def test_a_message_out_of_the_storage_of_the_network_is_the_same_telegram():
+    text = captured("v3-decoded")
+    [live], [stored] = telegrams(text), telegrams(b'{"result": ' + text + b"}")
+
+    assert (stored.ident, stored.time, stored.values) == (live.ident, live.time, live.values)
+
+
 def test_an_event_is_a_note():
     [note] = telegrams(message(port=3, payload=b"\5\0\x53\x0d"))
 
@@ -342,6 +349,11 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 def test_only_listed_devices_needs_a_list():
     with pytest.raises(ValueError, match="all = no takes only devices that are listed"):
         ttn.Subscriber(all=False)
+
+
+def test_something_must_be_subscribed():
+    with pytest.raises(ValueError, match="topic: name what to subscribe to"):
+        ttn.Subscriber(topic=())
 
 
 DEEP = b"[" * 3000 + b"]" * 3000

@@ -45,6 +45,8 @@ class Subscriber(Source):
     _telegrams: Telegrams | None = field(init=False, repr=False, default=None)
 
     def __post_init__(self) -> None:
+        if not self.topic:
+            raise ValueError("topic: name what to subscribe to, as v3/+/devices/+/up")
         if not (self.all or self.devices or self.devices_file):
             raise ValueError("all = no takes only devices that are listed: list some in devices or devices_file")
 

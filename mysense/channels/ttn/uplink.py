@@ -68,6 +68,8 @@ def read(text: bytes) -> Uplink | None:
         said = wire.loads(text)
     except ValueError as error:
         raise ValueError(f"no message of The Things Network: {error}") from None
+    if isinstance(said, dict):
+        said = said.get("result", said)  # so its Storage Integration wraps what it has kept
     if not isinstance(said, dict):
         raise ValueError("no message of The Things Network: not a JSON object")
     if "end_device_ids" in said:
