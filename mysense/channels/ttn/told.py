@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, MutableMapping
 from dataclasses import replace
+from functools import lru_cache
 
 from mysense import wire
 from mysense.channels.ttn.kit import RECEIVER, About
@@ -18,7 +19,7 @@ class Told:
     def of(self, uplink: Uplink) -> Ident:
         """What the sender of an uplink has told so far."""
         if kept := self._state.get(_key(uplink)):
-            return wire.decode_ident(kept)
+            return _ident(kept)
         return Ident(uplink.application, uplink.device)
 
     def about(self, uplink: Uplink, about: About) -> None:
@@ -41,6 +42,11 @@ class Told:
 def merged(fields: Iterable[Field], newer: Iterable[Field]) -> tuple[Field, ...]:
     """Fields by name, in the order in which they came up; the newer ones say how they are."""
     return tuple(({f.name: f for f in fields} | {f.name: f for f in newer}).values())
+
+
+@lru_cache(maxsize=1024)
+def _ident(kept: str) -> Ident:
+    return wire.decode_ident(kept)
 
 
 def _key(uplink: Uplink) -> str:
