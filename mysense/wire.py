@@ -158,7 +158,7 @@ def decode_message(text: str | bytes, idents: MutableMapping[tuple[str, str], Id
     Raises ValueError, in one sentence, if there are none in it.
     """
     try:
-        return list(_decode(_loads(text), idents))
+        return list(_decode(loads(text), idents))
     except KeyError as error:
         raise ValueError(f"{error.args[0]!r} is missing") from None
     except (TypeError, AttributeError) as error:
@@ -184,13 +184,14 @@ def decode(lines: Iterable[str | bytes]) -> Iterator[Telegram]:
 
 def decode_classic(text: str | bytes) -> list[Data]:
     """The data of one classic message; ValueError if it is none."""
-    message = _loads(text)
+    message = loads(text)
     if not isinstance(message, dict) or "metadata" not in message:
         raise ValueError("no classic telegram: 'metadata' is missing")
     return [t for t in _decode(message, {}) if isinstance(t, Data)]
 
 
-def _loads(line: str | bytes) -> Any:
+def loads(line: str | bytes) -> Any:
+    """What a text of JSON says, if all of it can be stored; else ValueError."""
     try:
         value = json.loads(line, parse_float=_float)
     except RecursionError:
@@ -305,7 +306,7 @@ def decode_ident(said: str | bytes | Mapping[str, Any]) -> Ident:
     Raises ValueError, KeyError or TypeError where it is none.
     """
     if isinstance(said, str | bytes):
-        said = _loads(said)
+        said = loads(said)
     if not isinstance(said, Mapping):
         raise ValueError("no ident: not a JSON object")
     place = said.get("geolocation")
