@@ -130,7 +130,7 @@ class Client:
             self._gone = "does not answer any more"
         elif self._code is None:
             self._silent = True
-            self._gone = "closes the connection without a word" + ("" if self._tls else "; does it want ssl = yes?")
+            self._gone = reasons.silent(bool(self._tls))
         else:
             self._gone = "the connection was lost"
             if time.monotonic() - self._begun < _SUDDEN:
@@ -175,6 +175,8 @@ class Client:
 
     def _lost(self, error: Exception) -> None:
         self._silent = self._code is None and isinstance(error, ConnectionResetError | BrokenPipeError)
+        if self._silent:
+            raise UnavailableError(f"{self.place}: {reasons.silent(bool(self._tls))}") from None
         if isinstance(error, ssl.SSLError):
             raise UnavailableError(f"{self.place}: {reasons.failed(error)}") from None
         raise UnavailableError(f"{self.place}: the connection was lost ({reasons.failed(error)})") from None

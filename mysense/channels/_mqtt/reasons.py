@@ -31,6 +31,11 @@ def ended(code: int, said: str, client_id: str) -> str:
     return f"the broker ended the connection: {said.lower()}"
 
 
+def silent(secure: bool) -> str:
+    """What it may mean that the broker hangs up before it has said anything."""
+    return f"closes the connection without a word; is ssl = {'yes' if secure else 'no'} right for this port?"
+
+
 def failed(error: Exception) -> str:
     """What is wrong with the network, or with the encryption."""
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -40,4 +45,6 @@ def failed(error: Exception) -> str:
         return f"no encrypted connection ({(error.reason or str(error)).lower().replace('_', ' ')})"
     if isinstance(error, TimeoutError):
         return "does not answer"
+    if isinstance(error, ConnectionResetError):  # in the middle of the handshake
+        return silent(True)
     return str(getattr(error, "strerror", None) or error)
