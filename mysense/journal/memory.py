@@ -8,6 +8,7 @@ from dataclasses import replace
 from mysense.clock import Clock
 from mysense.errors import JournalError
 from mysense.journal import REPEATS, Changes, CursorStatus, Entry, JournalStatus, Parked, Rejected
+from mysense.journal.rejected import KEPT
 from mysense.telegram import Data, Ident, Note, Telegram, clean, ident_of
 
 
@@ -123,6 +124,8 @@ class MemoryJournal:
         kept = self._rejected
         number = kept[-1].number + 1 if kept else 1
         kept.append(Rejected(number, section, seq, self._clock.now(), reason, telegram))
+        if len(kept) > KEPT:  # else there is nothing that could be too much
+            self._rejected = [r for r in kept if r.cursor != section or r.number > number - KEPT]
 
     def rejected(self, cursor: str | None = None, limit: int = 1000) -> list[Rejected]:
         return [r for r in self._rejected if cursor in (None, r.cursor)][:limit]

@@ -7,6 +7,7 @@ import pytest
 
 from mysense.errors import JournalError
 from mysense.journal import Journal, Parked
+from mysense.journal.rejected import KEPT
 from mysense.telegram import SECOND, Data, Field, Ident, Note
 
 T0 = 1_700_000_000
@@ -23,6 +24,11 @@ def times(telegrams: Any) -> list[float]:
     """The times of the data among entries, in seconds after that time."""
     found = [entry.telegram for entry in telegrams if isinstance(entry.telegram, Data)]
     return [(telegram.time - T0 * SECOND) / SECOND for telegram in found]
+
+
+def refusal(text: str) -> Note:
+    """What came in and is no telegram, as a journal keeps it."""
+    return Note(Ident("", ""), T0 * SECOND, "refused", text, {"from": "a/b", "bytes": len(text)})
 
 
 class JournalContract:
@@ -195,6 +201,31 @@ class JournalContract:
         assert cursor.seq == 0
         journal.drop_rejected([kept.number])
         assert [r.cursor for r in journal.rejected()] == ["b"]
+
+    def test_what_a_source_refused_is_committed_with_the_telegrams_or_not_at_all(self, journal: Journal) -> None:
+        def interrupted() -> Any:
+            yield data(2)
+            raise OSError("cable pulled")
+
+        journal.append([data(1)], "mqtt", "7", {"a": "1"}, [("not JSON", refusal("{")), ("no time", refusal("x"))])
+        with pytest.raises(OSError, match="cable"):
+            journal.append(interrupted(), "mqtt", "8", None, [("never told", refusal(""))])
+        journal.append([], "other", refused=[("empty", refusal(""))])
+        kept = journal.rejected("mqtt")
+
+        assert [(r.cursor, r.seq, r.reason) for r in kept] == [("mqtt", 0, "not JSON"), ("mqtt", 0, "no time")]
+        assert [r.telegram for r in kept] == [refusal("{"), refusal("x")]
+        assert len({r.number for r in journal.rejected()}) == 3
+        assert times(journal.cursor("a").fetch(9)) == [1]
+        assert (journal.position("mqtt"), journal.state("mqtt")) == ("7", {"a": "1"})
+
+    def test_of_what_a_source_refused_the_newest_is_kept(self, journal: Journal) -> None:
+        for _ in range(2):
+            journal.append([], "mqtt", refused=[(str(n), refusal("x")) for n in range(KEPT // 2 + 10)])
+        kept = journal.rejected("mqtt", 2 * KEPT)
+
+        assert len(kept) == KEPT
+        assert kept[-1].reason == str(KEPT // 2 + 9)
 
     def test_rewind_goes_back_and_forgets(self, journal: Journal) -> None:
         journal.append([data(n) for n in range(4)])

@@ -41,6 +41,12 @@ def checked(text: str) -> str:
     return text
 
 
+def possible(text: str) -> str:
+    """*text* as it is, if it can be the topic of a node; else ValueError."""
+    checked(text)
+    return text
+
+
 class Topics:
     """The filters for a topic (see ``checked``), and a look at the names in what comes by them.
 
