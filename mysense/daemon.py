@@ -57,6 +57,10 @@ class Daemon:
         self._lost: dict[str, int] = {}
         self._threads: dict[threading.Thread, Worker | None] = {}
         self._listener: Listener | None = None
+        own = settings.identity.ident() if settings.of("sensor") else None
+        self._own = own.node if own else ""
+        for end in settings.of("publisher"):
+            cast(Publisher, end.plugin).own = own
         self.node: Node | None = None
         self.journal: Journal = open_journal(settings, self.clock)
         try:
@@ -69,7 +73,6 @@ class Daemon:
     def _sources(self) -> list[Worker]:
         sensors = {end.section: cast(Sensor, end.plugin) for end in self.settings.of("sensor")}
         workers: list[Worker] = []
-        own = self.settings.identity.ident().node if sensors else ""
         if sensors:
             self.journal.hold(SOURCE)
             pipeline = Pipeline(self.settings.intake, self.journal.state(SOURCE))
@@ -82,7 +85,7 @@ class Daemon:
             self.journal.hold(end.section)
             plugin, steps = cast(Subscriber, end.plugin), (*self.settings.intake, *end.processors)
             workers.append(
-                SubscribeWorker(end.section, plugin, self._sources_stop, self.clock, self.journal, steps, own)
+                SubscribeWorker(end.section, plugin, self._sources_stop, self.clock, self.journal, steps, self._own)
             )
         return workers
 
@@ -94,7 +97,15 @@ class Daemon:
             plugin, stop = cast(Publisher, end.plugin), threading.Event()
             workers.append(
                 PublishWorker(
-                    end.section, plugin, stop, self.clock, self.journal, cursor, end.processors, options.private
+                    end.section,
+                    plugin,
+                    stop,
+                    self.clock,
+                    self.journal,
+                    cursor,
+                    end.processors,
+                    options.private,
+                    self._own,
                 )
             )
         return workers

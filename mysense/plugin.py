@@ -19,7 +19,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
-from typing import Any, ClassVar, Self, dataclass_transform
+from typing import Any, ClassVar, NamedTuple, Self, dataclass_transform
 
 from mysense.options import option as option
 from mysense.options import seconds as seconds
@@ -91,6 +91,14 @@ class Sensor(Plugin):
         return tuple(replace(f, name=name) for f, name in zip(self.measures, names, strict=False))
 
 
+class Refusal(NamedTuple):
+    """Something that came in and is no telegram: where from, what it holds, and why it is none."""
+
+    origin: str
+    content: bytes
+    reason: str
+
+
 class Publisher(Plugin):
     """The end of a channel that sends telegrams on."""
 
@@ -104,11 +112,14 @@ class Publisher(Plugin):
     """Whether a telegram that is sent twice is there once."""
     accepts_text: ClassVar[bool] = True
     """Whether the far end takes values that are text."""
+    signs: ClassVar[bool] = False
+    """Whether telegrams that were taken in say that they came through here: then no ring of relays
+    can carry them round and round."""
 
     state: State = field(init=False, repr=False, default_factory=State)
     """Committed with the cursor. Change it only for what has been delivered."""
     own: Ident | None = field(init=False, repr=False, default=None)
-    """This kit's ident, where it measures itself: ``check`` says whether that can be published."""
+    """This kit's ident, where it measures itself."""
     skipped: int = field(init=False, repr=False, default=0)
     """Telegrams passed over because the far end keeps nothing so old."""
 
@@ -125,13 +136,20 @@ class Publisher(Plugin):
         batch comes again.
         """
 
+    def idle(self) -> None:
+        """There was nothing to publish for about a second: keep a lasting connection alive.
+
+        Raises OSError when it is gone, so that it is made again before something has to be sent.
+        """
+
 
 class Subscriber(Plugin):
     """The end of a channel that takes telegrams in.
 
     What it changes in ``position`` and ``state`` is committed with the telegrams that
     ``receive`` gives. When they cannot be journalled, both are put back to what is on disk
-    before ``open`` is called again: take up from there, and the telegrams come again.
+    before ``open`` is called again: take up from there, and the telegrams come again. What came
+    in and is no telegram goes into ``refusals``; it is set aside, counted, and confirmed.
     """
 
     position: str = field(init=False, default="")
@@ -140,6 +158,10 @@ class Subscriber(Plugin):
     """The same by key, where there are many places to go on from; only what changed is written."""
     pause: float = field(init=False, default=0.0)
     """Seconds after which it makes sense to receive again; set it where a source has to be asked."""
+    passing: bool = field(init=False, repr=False, default=False)
+    """Somebody only has a look: leave nothing behind at the source, and take nothing from others."""
+    refusals: list[Refusal] = field(init=False, repr=False, default_factory=list)
+    """What ``receive`` found to be no telegram; whoever called it takes them out."""
 
     @abstractmethod
     def receive(self) -> Sequence[Telegram]:

@@ -31,7 +31,10 @@ class Stuck(NamedTuple):
 
 
 class PublishWorker(Worker):
-    """Fetch, process, publish, ack. One failing lane is parked and holds up no other."""
+    """Fetch, process, publish, ack. One failing lane is parked and holds up no other.
+
+    *private* are items of idents that are not left out; *own* is the node that measures here.
+    """
 
     plugin: Publisher
 
@@ -45,6 +48,7 @@ class PublishWorker(Worker):
         cursor: Cursor,
         steps: Sequence[tuple[str, Processor]] = (),
         private: Iterable[str] = (),
+        own: str = "",
     ) -> None:
         super().__init__(section, plugin, stop, clock)
         self.draining = threading.Event()
@@ -54,7 +58,8 @@ class PublishWorker(Worker):
         kept = cursor.state()
         plugin.state = State({k.removeprefix(_OWN): v for k, v in kept.items() if k.startswith(_OWN)})
         self._pipeline = Pipeline(steps, kept)
-        self._private = tuple(private)
+        self._private, self._own = tuple(private), own
+        self._relay = journal.status().id if plugin.signs else ""
         self._publics: dict[Ident, Ident] = {}
         nobody = Ident("", "")
         self._seen = nobody, nobody
@@ -82,6 +87,7 @@ class PublishWorker(Worker):
             self.plugin.max_batch, 0.0 if self.draining.is_set() else 1.0
         )
         if not entries:
+            self.plugin.idle()
             if self.lanes:
                 self._tell()
             elif not self.draining.is_set():
@@ -119,12 +125,12 @@ class PublishWorker(Worker):
         return items
 
     def _hides(self, entries: Sequence[Entry]) -> bool:
-        """Whether any of these has something private."""
+        """Whether any of these looks different to others: without what is private, with what way it came."""
         idents = {id(ident): ident for ident in [ident_of(telegram) for _, telegram in entries]}
         return any((self._publics.get(ident) or self._make_public(ident)) is not ident for ident in idents.values())
 
     def _fit(self, telegram: Telegram) -> Telegram:
-        """The telegram without what is private."""
+        """The telegram as others may see it."""
         ident = ident_of(telegram)
         if ident is not self._seen[0]:
             self._seen = ident, self._publics.get(ident) or self._make_public(ident)
@@ -136,7 +142,10 @@ class PublishWorker(Worker):
     def _make_public(self, ident: Ident) -> Ident:
         if len(self._publics) > 4096:
             self._publics.clear()
-        public = self._publics[ident] = ident.public(self._private)
+        public = ident.public(self._private)
+        if self._relay and public.node != self._own:
+            public = public.passed_on(self._relay)
+        self._publics[ident] = public
         return public
 
     def _publish(self, items: Sequence[Entry]) -> dict[str, Stuck]:

@@ -23,6 +23,7 @@ Item = Value | tuple[Value, ...]
 PRIVATE = frozenset(("street", "housenr", "pcode", "village", "municipality", "province", "intern_ip", "extern_ip"))
 """Items of an ident that leave the node only where a publisher's option asks for them."""
 
+_VIA = "via"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 
 
@@ -93,6 +94,16 @@ class Ident:
         if not hidden:
             return self
         return replace(self, meta={k: v for k, v in self.meta.items() if k not in hidden})
+
+    @property
+    def via(self) -> tuple[str, ...]:
+        """The relays that its telegrams came through, the nearest last."""
+        said = self.meta.get(_VIA, ())
+        return tuple(map(str, said)) if isinstance(said, tuple) else (str(said),)
+
+    def passed_on(self, relay: str) -> "Ident":
+        """The ident as *relay* gives it to others: one that meets its own name here leaves the telegram out."""
+        return replace(self, meta={**self.meta, _VIA: (*self.via, relay)})
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Ident):

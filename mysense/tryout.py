@@ -125,9 +125,13 @@ def _read(name: str, sensor: Sensor, count: int | None) -> None:
 def _subscribe(name: str, subscriber: Subscriber, count: int | None) -> None:
     def receive() -> Sequence[Telegram]:
         telegrams = subscriber.receive()
+        for refusal in subscriber.refusals:
+            click.echo(f"{refusal.origin}: {refusal.reason}", err=True)
+        subscriber.refusals.clear()
         subscriber.confirm()
         return telegrams
 
+    subscriber.passing = True
     with subscriber:
         _follow(receive, count, lambda: subscriber.pause)
 

@@ -13,13 +13,16 @@ stand between. Times are seconds since 1970 UTC, whole or decimal, and read exac
 
 import json
 import math
-from collections.abc import ItemsView, Iterable, Iterator, Mapping
+import re
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, MutableMapping
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 from mysense.telegram import SECOND, Data, Field, Ident, Item, Location, Note, Telegram, Value, clean
 
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+_decode_json = json.JSONDecoder().decode
 _OWN = ("project", "serial", "label", "geolocation", "fields", "since")
 _FARTHEST = 2**63 - 1
 _LISTS = ("fields", "units", "types")  # the parallel lists of a legacy ident
@@ -145,20 +148,34 @@ def _timed(time: int, values: Mapping[str, Any]) -> str:
     return f'{{"time":{seconds(time)}{"," if len(rest) > 2 else ""}{rest[1:]}'
 
 
+def decode_message(text: str | bytes, idents: MutableMapping[tuple[str, str], Ident]) -> list[Telegram]:
+    """The telegrams of one JSON object, of whichever form; *idents* are those told before, and learns.
+
+    Raises ValueError, in one sentence, if there are none in it.
+    """
+    try:
+        return list(_decode(_loads(text), idents))
+    except KeyError as error:
+        raise ValueError(f"{error.args[0]!r} is missing") from None
+    except (TypeError, AttributeError) as error:
+        raise ValueError(f"no telegram: {error}") from None
+    except RecursionError:
+        raise ValueError("too deeply nested") from None
+
+
 def decode(lines: Iterable[str | bytes]) -> Iterator[Telegram]:
     """The telegrams of JSON Lines or classic messages.
 
     Raises ValueError with the number of the line that is no telegram.
     """
-    idents: dict[tuple[str, str], Ident] = {}
+    idents: MutableMapping[tuple[str, str], Ident] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
-            yield from _decode(_loads(line), idents)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            reason = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
-            raise ValueError(f"line {number}: {reason}") from None
+            yield from decode_message(line, idents)
+        except ValueError as error:
+            raise ValueError(f"line {number}: {error}") from None
 
 
 def decode_classic(text: str | bytes) -> list[Data]:
@@ -174,6 +191,10 @@ def _loads(line: str | bytes) -> Any:
         value = json.loads(line, parse_float=_float)
     except RecursionError:
         raise ValueError("too deeply nested") from None
+    except UnicodeDecodeError:
+        raise ValueError("not UTF-8 text") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error}") from None
     if (b"\\ud" if isinstance(line, bytes) else "\\ud") in line.lower():  # type: ignore[operator]
         try:
             json.dumps(value, ensure_ascii=False).encode()
@@ -197,7 +218,7 @@ def _float(text: str) -> float:
     return number
 
 
-def _decode(message: Any, idents: dict[tuple[str, str], Ident]) -> Iterator[Telegram]:
+def _decode(message: Any, idents: MutableMapping[tuple[str, str], Ident]) -> Iterator[Telegram]:
     if not isinstance(message, dict):
         raise ValueError("no telegram: not a JSON object")
     if "ident" in message:
@@ -210,7 +231,7 @@ def _decode(message: Any, idents: dict[tuple[str, str], Ident]) -> Iterator[Tele
         known = idents.get((ident.project, ident.serial))
         ident = idents[ident.project, ident.serial] = known if known == ident else ident
     else:
-        name = str(message["project"]), str(message["serial"])
+        name = _name(message, "project"), _name(message, "serial")
         ident = idents.get(name) or idents.setdefault(name, Ident(*name))
     if "note" in message:
         note = dict(message["note"])
@@ -219,12 +240,42 @@ def _decode(message: Any, idents: dict[tuple[str, str], Ident]) -> Iterator[Tele
     records = message["data"] if isinstance(message["data"], list) else [message["data"]]
     for record in records:
         values = dict(record)
-        yield Data(ident, _time(values), flat(values), message.get("flags", {}))
+        yield Data(ident, _time(values), flat(values), {str(k): str(v) for k, v in message.get("flags", {}).items()})
 
 
 def _time(record: dict[str, Any]) -> int:
     value = record.pop("time")
     return nanoseconds(value.text if isinstance(value, _Exact) else value)
+
+
+def plain_record(text: str) -> tuple[int, JsonValues] | None:
+    """Time (ns) and values of a record of data that holds a whole time, first, and then only numbers.
+
+    That is what kits send day in, day out, and it is read only once: the values stay text.
+    None for every other record, be it right or wrong.
+
+    >>> time, values = plain_record('{"time": 1494777772, "pm25": 3.5, "rh": 25}')
+    >>> time, values.text
+    (1494777772000000000, '{"pm25":3.5,"rh":25}')
+    """
+    if not text.startswith('{"time":'):
+        return None
+    try:
+        values = _decode_json(text)
+        time, *numbers = values.values()
+        if type(time) is not int or not numbers or not math.isfinite(sum(numbers)):
+            return None
+    except (ValueError, TypeError, OverflowError, RecursionError, AttributeError):
+        return None
+    if not (_plain_names(tuple(values)) and text.count(":") == len(values) and abs(time) < _FARTHEST // SECOND):
+        return None
+    return time * SECOND, JsonValues("{" + "".join(text[text.index(",") + 1 :].split()))
+
+
+@lru_cache(maxsize=1024)
+def _plain_names(names: tuple[str, ...]) -> bool:
+    """Whether names can stand in JSON as they are, and hold no blank and no colon."""
+    return all(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*", name) for name in names)
 
 
 def flat(values: Mapping[str, Any]) -> dict[str, Value]:
@@ -256,14 +307,21 @@ def decode_ident(said: str | bytes | Mapping[str, Any]) -> Ident:
     place = said.get("geolocation")
     since = said.get("since")
     return Ident(
-        project=str(said["project"]),
-        serial=str(said["serial"]),
+        project=_name(said, "project"),
+        serial=_name(said, "serial"),
         label=str(said.get("label") or ""),
         geolocation=_place(place) if place else None,
         fields=_fields(said),
         meta={k: _item(v) for k, v in said.items() if k not in _OWN + _LISTS and _there(v)},
         since=None if since is None else nanoseconds(since.text if isinstance(since, _Exact) else since),
     )
+
+
+def _name(said: Mapping[str, Any], item: str) -> str:
+    name = said[item]
+    if isinstance(name, bool) or not isinstance(name, str | int):
+        raise ValueError(f"{item!r} is no name")
+    return str(name)
 
 
 def _there(value: Any) -> bool:

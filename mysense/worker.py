@@ -14,9 +14,9 @@ from mysense.clock import Clock
 from mysense.errors import ConfigError
 from mysense.journal import Journal
 from mysense.pipeline import Pipeline
-from mysense.plugin import Plugin, Processor, Sensor, Subscriber
+from mysense.plugin import Plugin, Processor, Refusal, Sensor, Subscriber
 from mysense.state import State
-from mysense.telegram import Telegram, Value, ident_of
+from mysense.telegram import Ident, Note, Telegram, Value, ident_of
 
 PATIENCE = 60.0
 """The most seconds between two attempts, unless the far end asks for more."""
@@ -24,13 +24,19 @@ BUG = 300.0
 """Seconds between two attempts after an error that nobody foresaw."""
 
 _OWN = "subscriber/"
+_REFUSED = "refused"
+_CONTENT = 4096
+"""Bytes that are kept of what came in and is no telegram."""
 
 log = logging.getLogger("mysense")
 
 
 @dataclass
 class WorkerStatus:
-    """How a worker is: *state* is one of starting, running, waiting, stuck, failed, stopped."""
+    """How a worker is: *state* is one of starting, running, waiting, stuck, failed, stopped.
+
+    *refused* counts what came in and was no telegram.
+    """
 
     section: str
     state: str = "starting"
@@ -38,6 +44,7 @@ class WorkerStatus:
     since: int = 0
     last: int | None = None
     count: int = 0
+    refused: int = 0
 
 
 class Worker:
@@ -160,8 +167,8 @@ class SensorWorker(Worker):
 class SubscribeWorker(Worker):
     """Takes telegrams in: journal first, confirmation to the source after.
 
-    *steps* are the processors on the way. Telegrams of the node *own* are left out: what
-    this kit published itself is in the journal already.
+    *steps* are the processors on the way. Telegrams of the node *own* are left out, and those
+    that this journal has passed on to others before: they are in it already.
     """
 
     plugin: Subscriber
@@ -178,6 +185,8 @@ class SubscribeWorker(Worker):
     ) -> None:
         super().__init__(section, plugin, stop, clock)
         self._journal, self._steps, self._own = journal, tuple(steps), own
+        self._relay = journal.status().id
+        self._told = False
         self._begin()
 
     def _begin(self) -> None:
@@ -186,6 +195,8 @@ class SubscribeWorker(Worker):
         self._pipeline = Pipeline(self._steps, kept)
         self._position = self.plugin.position = self._journal.position(self.section)
         self.plugin.state = State({k.removeprefix(_OWN): v for k, v in kept.items() if k.startswith(_OWN)})
+        self.plugin.refusals.clear()
+        self.status.refused = int(kept.get(_REFUSED, 0))
 
     def step(self) -> None:
         try:
@@ -201,18 +212,45 @@ class SubscribeWorker(Worker):
             self.clock.wait(self.stop, self.plugin.pause)
 
     def _take(self) -> Sequence[Telegram]:
-        telegrams = self.plugin.receive()
+        telegrams, refusals = self.plugin.receive(), self.plugin.refusals
         changes: dict[str, str | None] = {_OWN + k: v for k, v in self.plugin.state.take_changes().items()}
+        if refusals:
+            changes[_REFUSED] = str(self.status.refused + len(refusals))
         if telegrams or changes or self.plugin.position != self._position:
-            self._keep(telegrams, changes)
+            self._keep(telegrams, changes, refusals)
             self._position = self.plugin.position
             self.plugin.confirm()
+        if refusals:
+            self._tell(refusals)
         return telegrams
 
-    def _keep(self, telegrams: Sequence[Telegram], changes: dict[str, str | None]) -> None:
+    def _keep(self, telegrams: Sequence[Telegram], changes: dict[str, str | None], refusals: Sequence[Refusal]) -> None:
         """Into the journal: all of it, or, when this raises, nothing."""
-        taken = [t for t in telegrams if ident_of(t).node != self._own] if self._own else telegrams
+        taken: Sequence[Telegram] = self._others(telegrams)
         if self._pipeline.steps:
             taken = [out for telegram in taken for out in self._pipeline(telegram)]
         state = changes | self._pipeline.take_changes()
-        self._journal.append(taken, self.section, self.plugin.position, state)
+        refused = [(each.reason, self._noted(each)) for each in refusals]
+        self._journal.append(taken, self.section, self.plugin.position, state, refused)
+
+    def _others(self, telegrams: Sequence[Telegram]) -> Sequence[Telegram]:
+        """The telegrams without those that are ours, or were here before."""
+        idents = {id(ident): ident for ident in map(ident_of, telegrams)}
+        known = {key for key, ident in idents.items() if ident.node == self._own or self._relay in ident.via}
+        return [t for t in telegrams if id(ident_of(t)) not in known] if known else telegrams
+
+    def _noted(self, refusal: Refusal) -> Note:
+        """A refusal in the form in which a journal keeps what was set aside."""
+        text = refusal.content[:_CONTENT].decode(errors="backslashreplace")
+        said: dict[str, Value] = {"from": refusal.origin, "bytes": len(refusal.content)}
+        return Note(Ident("", ""), self.clock.now(), "refused", text, said)
+
+    def _tell(self, refusals: list[Refusal]) -> None:
+        """Told once; the rest is counted."""
+        if not self._told:
+            first = refusals[0]
+            log.warning("%s: %s is set aside: %s (see 'mysense journal rejected')",
+                        self.section, first.origin, first.reason)  # fmt: skip
+        self._told = True
+        self.status.refused += len(refusals)
+        refusals.clear()

@@ -16,7 +16,8 @@ LAYERS = """
     legacy  sampler  sections  worker
     registry
     channels.*  journal.*  processors.*  sensors.*
-    channels._http  channels._influx.*  channels._tls  sensors._serial
+    channels._http  channels._influx.*  channels._mqtt.*  sensors._serial
+    channels._tls
     logs  pipeline
     settings
     examples  journal  plugin

@@ -16,7 +16,7 @@ What every back end promises, and ``mysense.testing.JournalContract`` tests:
 * Several processes may use one file at the same time.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -37,7 +37,10 @@ class Entry(NamedTuple):
 
 
 class Rejected(NamedTuple):
-    """A telegram that was set aside: by which cursor, why, and when (ns)."""
+    """A telegram that was set aside: by which cursor, why, and when (ns).
+
+    Or, by a subscriber's section, a note of something that is no telegram; *seq* is 0 then.
+    """
 
     number: int
     cursor: str
@@ -152,11 +155,13 @@ class Journal(Protocol):
         source: str = "",
         position: str | None = None,
         state: Changes | None = None,
+        refused: Sequence[tuple[str, Telegram]] = (),
     ) -> int:
         """Store all, or none, and return the number of the last entry there is.
 
         *source* is the section that the telegrams came from; its *position* and *state*
-        are stored with them. Also without telegrams.
+        are stored with them. Also without telegrams. What the source *refused* to take for
+        telegrams, each with the reason, goes to the rejected.
         """
 
     def position(self, source: str) -> str:

@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from mysense.clock import Clock
@@ -30,7 +30,12 @@ class MemoryJournal:
         self._repeated = 0
 
     def append(
-        self, telegrams: Iterable[Telegram], source: str = "", position: str | None = None, state: Changes | None = None
+        self,
+        telegrams: Iterable[Telegram],
+        source: str = "",
+        position: str | None = None,
+        state: Changes | None = None,
+        refused: Sequence[tuple[str, Telegram]] = (),
     ) -> int:
         batch = list(telegrams)
         with self._grown:
@@ -39,6 +44,8 @@ class MemoryJournal:
             if position is not None:
                 self._positions[source] = position
             change(self._states.setdefault(source, {}), state)
+            for reason, what in refused:
+                self.set_aside(source, 0, reason, what)
             self._grown.notify_all()
             return self._last
 
@@ -110,6 +117,12 @@ class MemoryJournal:
     def wait(self, after: int, timeout: float) -> bool:
         with self._grown:
             return self._grown.wait_for(lambda: self._last > after, timeout)
+
+    def set_aside(self, section: str, seq: int, reason: str, telegram: Telegram) -> None:
+        """Keep what was refused."""
+        kept = self._rejected
+        number = kept[-1].number + 1 if kept else 1
+        kept.append(Rejected(number, section, seq, self._clock.now(), reason, telegram))
 
     def rejected(self, cursor: str | None = None, limit: int = 1000) -> list[Rejected]:
         return [r for r in self._rejected if cursor in (None, r.cursor)][:limit]
@@ -189,9 +202,7 @@ class MemoryCursor:
         change(self._state, state)
 
     def reject(self, seq: int, reason: str, telegram: Telegram) -> None:
-        kept = self._journal._rejected
-        number = kept[-1].number + 1 if kept else 1
-        kept.append(Rejected(number, self.name, seq, self._journal._clock.now(), reason, telegram))
+        self._journal.set_aside(self.name, seq, reason, telegram)
 
     def rewind(self, seq: int) -> None:
         self._seq, self._lanes, self._state = seq - 1, {}, {}

@@ -3,7 +3,7 @@
 import errno
 import logging
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mysense.clock import Clock
@@ -14,15 +14,13 @@ from mysense.journal.cursor import SqliteCursor
 from mysense.journal.files import open_sound, written
 from mysense.journal.locks import Locks
 from mysense.journal.reader import Reader
+from mysense.journal.rejected import keep as keep_rejected
 from mysense.journal.reserve import Reserve
 from mysense.journal.retention import STEP, Retention
 from mysense.journal.writer import Work, Writer
 from mysense.telegram import SECOND, Ident, Telegram
 
 log = logging.getLogger("mysense")
-
-REJECTED = 10_000
-"""Telegrams set aside that are kept for each cursor."""
 
 
 class SqliteJournal:
@@ -126,9 +124,16 @@ class SqliteJournal:
         source: str = "",
         position: str | None = None,
         state: Changes | None = None,
+        refused: Sequence[tuple[str, Telegram]] = (),
     ) -> int:
         batch = list(telegrams)
-        self._make_sure(lambda db: self._appender.append(db, batch, source, position, state))
+
+        def append(db: sqlite3.Connection) -> None:
+            self._appender.append(db, batch, source, position, state)
+            if refused:
+                keep_rejected(db, source, self.clock.now(), [(0, reason, what) for reason, what in refused])
+
+        self._make_sure(append)
         return self._reader.last
 
     def _do(self, work: Work) -> None:
@@ -203,17 +208,8 @@ class SqliteJournal:
 
     def set_aside(self, cursor: str, seq: int, reason: str, telegram: Telegram) -> None:
         """Keep a telegram that the far end refused."""
-        row = cursor, seq, self.clock.now(), reason, codec.one(telegram)
-
-        def keep(db: sqlite3.Connection) -> None:
-            db.execute("INSERT INTO rejected (cursor, seq, time, reason, body) VALUES (?, ?, ?, ?, ?)", row)
-            db.execute("UPDATE cursor SET rejected = rejected + 1 WHERE name = ?", (cursor,))
-            db.execute(
-                "DELETE FROM rejected WHERE cursor = ? AND number <= (SELECT max(number) - ? FROM rejected)",
-                (cursor, REJECTED),
-            )
-
-        self._do(keep)
+        now = self.clock.now()
+        self._do(lambda db: keep_rejected(db, cursor, now, [(seq, reason, telegram)]))
 
     def rejected(self, cursor: str | None = None, limit: int = 1000) -> list[Rejected]:
         rows = self._reader.query(

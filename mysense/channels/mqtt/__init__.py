@@ -1,0 +1,3 @@
+"""Telegrams over an MQTT broker: from kits to relays, and on."""
+
+from mysense.channels.mqtt.subscriber import Subscriber as Subscriber

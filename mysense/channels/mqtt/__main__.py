@@ -1,0 +1,5 @@
+"""``python -m mysense.channels.mqtt publish …``"""
+
+from mysense import tryout
+
+tryout.channel("mqtt")

@@ -1,0 +1,20 @@
+"""What was set aside: telegrams that a far end refused, and what came in and is none."""
+
+import sqlite3
+from collections.abc import Iterable
+
+from mysense.journal import codec
+from mysense.telegram import Telegram
+
+KEPT = 10_000
+"""The newest of each section that are kept; all are counted."""
+
+
+def keep(db: sqlite3.Connection, section: str, time: int, found: Iterable[tuple[int, str, Telegram]]) -> None:
+    """Keep telegrams, each with the number of its entry and the reason; *time* is now."""
+    rows = [(section, seq, time, reason, codec.one(telegram)) for seq, reason, telegram in found]
+    db.executemany("INSERT INTO rejected (cursor, seq, time, reason, body) VALUES (?, ?, ?, ?, ?)", rows)
+    db.execute("UPDATE cursor SET rejected = rejected + ? WHERE name = ?", (len(rows), section))
+    db.execute(
+        "DELETE FROM rejected WHERE cursor = ? AND number <= (SELECT max(number) - ? FROM rejected)", (section, KEPT)
+    )
