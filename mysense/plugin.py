@@ -92,11 +92,12 @@ class Sensor(Plugin):
 
 
 class Refusal(NamedTuple):
-    """Something that came in and is no telegram: where from, what it holds, and why it is none."""
+    """Something that came in and is no telegram: where from, what it begins with, why, and its bytes in all."""
 
     origin: str
     content: bytes
     reason: str
+    size: int
 
 
 class Publisher(Plugin):

@@ -242,7 +242,7 @@ class SubscribeWorker(Worker):
     def _noted(self, refusal: Refusal) -> Note:
         """A refusal in the form in which a journal keeps what was set aside."""
         text = refusal.content[:_CONTENT].decode(errors="backslashreplace")
-        said: dict[str, Value] = {"from": refusal.origin, "bytes": len(refusal.content)}
+        said: dict[str, Value] = {"from": refusal.origin, "bytes": refusal.size}
         return Note(Ident("", ""), self.clock.now(), "refused", text, said)
 
     def _tell(self, refusals: list[Refusal]) -> None:

@@ -66,6 +66,7 @@ def test_the_sections_it_shows_can_be_written_so(tmp_path):
     assert [end.section for end in settings.ends] == [
         "sensor:dylos",
         "publisher:influxdb",
+        "subscriber:mqtt",
         "subscriber:influxdb",
         "subscriber:influxlisten",
     ]

@@ -11,11 +11,13 @@ from mysense import control, wire
 from mysense.cli.common import amount, config_option, existing_journal, json_option, settings, show_json, table
 from mysense.daemon import open_journal, status_of
 from mysense.errors import UnavailableError
-from mysense.journal import Entry
+from mysense.journal import Entry, Rejected
 from mysense.journal.sqlite import SqliteJournal
 from mysense.telegram import SECOND, Data, Ident, Note, Telegram, ident_of
 
 PAGE = 1000
+SHOWN = 200
+"""Signs that are shown of what came in and is no telegram."""
 
 
 @click.command()
@@ -141,14 +143,23 @@ def export(ctx: click.Context, after: int, node: str | None) -> None:
 @click.argument("section", required=False)
 @click.pass_context
 def rejected(ctx: click.Context, section: str | None, as_json: bool) -> None:
-    """List the telegrams that were set aside, with the reason."""
+    """List what was set aside, with the reason: telegrams that a far end refused, and what came in and is none."""
     found = existing_journal(ctx).rejected(section)
     if as_json:
         show_json([{**r._asdict(), "telegram": wire.encode(r.telegram)} for r in found])
         return
     for r in found:
-        click.echo(f"{r.number:6}  {r.cursor}  {_utc(r.time)}  {r.reason}\n        {_line(r.telegram)}")
+        click.echo(f"{r.number:6}  {r.cursor}  {_utc(r.time)}  {r.reason}\n        {_what(r)}")
     click.echo(f"{len(found)} set aside", err=True)
+
+
+def _what(found: Rejected) -> str:
+    """What was set aside, in one line."""
+    if found.seq or not isinstance(found.telegram, Note):
+        return _line(found.telegram)
+    shown = repr(found.telegram.text[:SHOWN])[1:-1]  # what strangers sent must not write on this screen
+    more = int(found.telegram.values["bytes"]) - len(found.telegram.text[:SHOWN].encode())
+    return f"{found.telegram.values['from']}: {shown or '(empty)'}{f' … and {more} bytes more' if more > 0 else ''}"
 
 
 @journal.command()

@@ -161,6 +161,8 @@ def _rows(answer: dict[str, Any], now: int) -> list[list[str]]:
         said = [worker["message"]] if worker["message"] else []
         if worker["last"] and not said:
             said.append(f"last {duration((now - worker['last']) / SECOND)} ago")
+        if worker.get("refused"):
+            said.append(f"{worker['refused']} set aside")
         if worker.get("skipped"):
             said.append(f"{worker['skipped']} too old for it")
         rows.append([section, worker["state"], _lag(cursor, now) if cursor else "", "; ".join(said)])

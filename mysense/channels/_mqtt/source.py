@@ -11,6 +11,8 @@ from mysense.channels._mqtt.stream import LARGEST, Message
 from mysense.plugin import Refusal, option
 from mysense.telegram import Telegram
 
+CONTENT = 4096
+"""Bytes that are kept of a message that is no telegram."""
 BATCH = 1000
 """Messages that go into the journal with one commit; a few more, where they came together."""
 COMPANY = 0.002
@@ -97,7 +99,7 @@ class Source(Broker, plugin.Subscriber):
                 raise ValueError(f"larger than a telegram may be: {message.size:,} bytes")
             telegrams += self.telegrams(message.topic, message.payload)
         except ValueError as error:
-            self.refusals.append(Refusal(message.topic, message.payload, str(error)))
+            self.refusals.append(Refusal(message.topic, message.payload[:CONTENT], str(error), message.size))
 
     def confirm(self) -> None:
         assert self._client
