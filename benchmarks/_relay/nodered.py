@@ -2,7 +2,9 @@
 
 One database: mqtt in → function → join (1,000 messages or a second) → influxdb batch. A batch
 node writes to one database; so, for a database for each node, a function behind the join sends
-what belongs to each database to one of a hundred batch nodes.
+what belongs to each database to one of a hundred batch nodes. Of what was tried that is the
+fastest: a join for each node reached 0.8 of its rate, http requests with lines made by a function
+0.75. The newest Node-RED that node 20 runs is of version 4.
 """
 
 import json
@@ -47,10 +49,15 @@ def missing() -> str:
     return ""
 
 
+def installable() -> bool:
+    """Whether there are the programs that it takes."""
+    return bool(shutil.which("node") and shutil.which("npm"))
+
+
 def install() -> str:
     """Install it; why that cannot be, or empty."""
-    if not shutil.which("npm"):
-        return "there is no npm on this machine"
+    if not installable():
+        return "there is no node and npm on this machine"
     PLACE.mkdir(parents=True, exist_ok=True)
     wanted = [f"{name}@{version}" for name, version in VERSIONS.items()]
     done = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--omit=dev", "--prefix", PLACE, *wanted])

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from benchmarks._relay import nodered
@@ -53,14 +54,18 @@ class Relay:
         before = log.stat().st_size
         with (self.folder / "log").open("ab") as out:
             self._process = subprocess.Popen(self.command(), stdout=out, stderr=out, cwd=self.folder)
-        until(lambda: self._subscribed(log, before) or self._process.poll() is not None, 60)
-        assert self._process.poll() is None, (self.folder / "log").read_text()[-2000:]
+        until(lambda: self.check() or self._subscribed(log, before), 60)
 
     @staticmethod
     def _subscribed(log: Path, since: int) -> bool:
         with log.open("rb") as told:
             told.seek(since)
             return f" {CLIENT} 1 {TOPIC}/".encode() in told.read()
+
+    def check(self) -> None:
+        """Fail, with what it said last, when it has ended by itself."""
+        assert self._process
+        assert self._process.poll() is None, (self.folder / "log").read_text()[-2000:]
 
     @property
     def pid(self) -> int:
@@ -109,16 +114,14 @@ class Mysense(Relay):
         return [sys.executable, "-m", "mysense", "run", "-c", str(self.folder / "MySense.conf")]
 
     def doubled(self) -> int:
-        with SqliteJournal(self.folder / "journal.db") as journal:
+        with closing(SqliteJournal(self.folder / "journal.db")) as journal:
             kept = [
                 (entry.telegram.ident.node, entry.telegram.time)
                 for entry in journal.read(0, 10**9)
                 if isinstance(entry.telegram, Data)
             ]
         lines = [
-            (file.name, line)
-            for file in (self.folder / "csv").glob("*.csv")
-            for line in file.read_text().splitlines()
+            (file.name, line) for file in (self.folder / "csv").glob("*.csv") for line in file.read_text().splitlines()
         ]
         return len(kept) - len(set(kept)) + len(lines) - len(set(lines))
 

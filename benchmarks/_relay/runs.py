@@ -17,8 +17,8 @@ from mysense.channels.influxdb.v1 import creation
 from tests.servers import Influxd, Mosquitto
 
 NEVER = threading.Event()
-QUIET = 2.0
-"""Seconds without a new point after which a run that has all is over."""
+QUIET = 1.5
+"""Seconds without a new point after which a run that has all is over: longer than a relay collects."""
 
 
 class Carried(NamedTuple):
@@ -77,10 +77,13 @@ def points(server: Influxd) -> int:
     return server.rows("SHOW STATS FOR 'httpd'")[0]["pointsWrittenOK"]
 
 
-def settled(count: Callable[[], int], wanted: int, patience: float, seen: Callable[[], None], pause: float) -> None:
+def settled(
+    relay: Relay, count: Callable[[], int], wanted: int, patience: float, seen: Callable[[], None], pause: float
+) -> None:
     """Wait until all is there and nothing more comes, or until nothing has come for *patience* seconds."""
     last, since = -1, time.monotonic()
     while time.monotonic() - since < (QUIET if last >= wanted else patience):
+        relay.check()
         if (now := count()) != last:
             last, since = now, time.monotonic()
             seen()
@@ -103,7 +106,7 @@ def carry(kind: type[Relay], packets: Sequence[bytes], folder: Path, *, per_node
 
         begun = time.monotonic()
         relay.go()
-        settled(lambda: points(server), len(packets), 30, seen, 0.25 if per_node else 0.1)
+        settled(relay, lambda: points(server), len(packets), 30, seen, 0.25 if per_node else 0.1)
         [(ended, after)] = latest
         spent = {name: after[name].since(before[name]) for name in pids}
         return Carried(
@@ -173,7 +176,7 @@ def _loading(broker: Mosquitto, packets: Sequence[bytes], rate: float) -> Iterat
 
 
 def _kept(relay: Relay, server: Influxd, sent: int, patience: float) -> Kept:
-    settled(lambda: stored(server, relay.databases), sent, patience, lambda: None, 0.5)
+    settled(relay, lambda: stored(server, relay.databases), sent, patience, lambda: None, 0.5)
     there = stored(server, relay.databases)
     relay.kill()
     return Kept(sent, there, relay.doubled())
