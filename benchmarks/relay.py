@@ -98,7 +98,8 @@ def main() -> None:
     build.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=build) as name:  # not in /tmp: that may be memory
         folder = Path(name)
-        print(f"{args.count:,} telegrams, {args.rounds} rounds; {tables.place(lambda: Influxd(folder / 'asked'))}")
+        with Influxd(folder / "asked") as server:
+            print(f"{args.count:,} telegrams, {args.rounds} rounds; {tables.place(server.version)}")
         if args.shapes:
             measure(args, names, folder)
         if args.losses:

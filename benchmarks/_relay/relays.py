@@ -35,12 +35,18 @@ port = {server}
 
 
 class Relay:
-    """A relay between a broker and a server, in a folder of its own; into one database, or into those of the nodes."""
+    """A relay between a broker and a server, in a folder of its own; into one database, or into those of the nodes.
+
+    With *files*, one that can also writes files: they show a double, as a database does not.
+    """
 
     name = ""
 
-    def __init__(self, folder: Path, broker: Mosquitto, server: Influxd, databases: Sequence[str]) -> None:
+    def __init__(
+        self, folder: Path, broker: Mosquitto, server: Influxd, databases: Sequence[str], *, files: bool = False
+    ) -> None:
         folder.mkdir(parents=True)
+        self.files = files
         self.folder, self.broker, self.server, self.databases = folder, broker, server, databases
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -98,8 +104,6 @@ class Mysense(Relay):
 
     reader = "fast"
     name = "mysense"
-    csv = False
-    """Whether it also writes CSV files, which show a double, as a database does not."""
 
     def command(self) -> list[str]:
         conf = CONF.format(
@@ -108,7 +112,7 @@ class Mysense(Relay):
         )  # fmt: skip
         if len(self.databases) == 1:
             conf += f"database = {self.databases[0]}\n"
-        if self.csv:
+        if self.files:
             conf += f"[publisher:csv]\ndirectory = {self.folder}/csv\n"
         (self.folder / "MySense.conf").write_text(conf)
         return [sys.executable, "-m", "mysense", "run", "-c", str(self.folder / "MySense.conf")]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from benchmarks._relay.loader import databases, load
 from benchmarks._relay.processes import Usage, memory, usage
-from benchmarks._relay.relays import Mysense, Relay
+from benchmarks._relay.relays import Relay
 from mysense.channels.influxdb.v1 import creation
 from tests.servers import Influxd, Mosquitto
 
@@ -48,9 +48,12 @@ class Kept(NamedTuple):
 
 @contextmanager
 def relayed(
-    kind: type[Relay], folder: Path, *, per_node: bool = False, queue: int = 0
+    kind: type[Relay], folder: Path, *, per_node: bool = False, queue: int = 0, files: bool = False
 ) -> Iterator[tuple[Relay, Mosquitto, Influxd]]:
-    """A relay that has subscribed to a broker, and the server; *queue* is what the broker keeps for it (0: all)."""
+    """A relay that has subscribed to a broker, and the server.
+
+    *queue* is what the broker keeps for it (0: all). With *files* it writes them, too, if it can.
+    """
     names = databases() if per_node else ["fleet"]
     with (
         Mosquitto(folder / "mosquitto", queue=queue, more="log_type subscribe") as broker,
@@ -58,7 +61,7 @@ def relayed(
     ):
         for name in names:
             server.query(creation(name))
-        relay = kind(folder / "relay", broker, server, names)
+        relay = kind(folder / "relay", broker, server, names, files=files)
         try:
             relay.start()
             yield relay, broker, server
@@ -129,7 +132,7 @@ def burst(kind: type[Relay], packets: Sequence[bytes], folder: Path) -> Kept:
 
 def outage(kind: type[Relay], packets: Sequence[bytes], folder: Path, rate: float) -> Kept:
     """The server is away from a fifth of the time to three fifths."""
-    with relayed(_seen(kind), folder) as (relay, broker, server):
+    with relayed(kind, folder, files=True) as (relay, broker, server):
         with _loading(broker, packets, rate):
             NEVER.wait(0.2 * len(packets) / rate)
             server.stop()
@@ -140,18 +143,13 @@ def outage(kind: type[Relay], packets: Sequence[bytes], folder: Path, rate: floa
 
 def killed(kind: type[Relay], packets: Sequence[bytes], folder: Path, rate: float) -> Kept:
     """Half way the relay is killed (-9), and started again two seconds later."""
-    with relayed(_seen(kind), folder) as (relay, broker, server):
+    with relayed(kind, folder, files=True) as (relay, broker, server):
         with _loading(broker, packets, rate):
             NEVER.wait(0.5 * len(packets) / rate)
             relay.kill()
             NEVER.wait(2)
             relay.start()
         return _kept(relay, server, len(packets), 20)
-
-
-def _seen(kind: type[Relay]) -> type[Relay]:
-    """The same relay, with files beside the database where it can write them."""
-    return type(kind.__name__, (kind,), {"csv": True}) if issubclass(kind, Mysense) else kind
 
 
 @contextmanager

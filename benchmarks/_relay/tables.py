@@ -5,7 +5,7 @@ import platform
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -13,7 +13,6 @@ from statistics import median
 from benchmarks._relay import nodered
 from benchmarks._relay.runs import Carried, Kept
 from mysense import __version__
-from tests.servers import Influxd
 
 PROCESSES = ("relay", "broker", "influxd")
 
@@ -49,10 +48,8 @@ def losses(found: Mapping[str, Mapping[str, Kept]]) -> str:
     return _table(["lost", *cases], [[name, *(_lost(kept[case]) for case in cases)] for name, kept in found.items()])
 
 
-def place(server: Callable[[], Influxd]) -> str:
-    """Machine, versions and date."""
-    with server() as started:
-        influxd = started.version
+def place(influxd: str) -> str:
+    """Machine, versions and date; *influxd* is the version of the server."""
     names = (line.split(":")[1] for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line)
     said = [
         f"{os.cpu_count()} cores ({next(names, platform.machine()).strip()})",
