@@ -58,7 +58,11 @@ class Plugin(ABC):
         return logging.getLogger(type(self).__module__)
 
     def __enter__(self) -> Self:
-        self.open()
+        try:
+            self.open()
+        except BaseException:  # a connection that was half made is let go
+            self.close()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -59,6 +59,8 @@ class Client:
         """Whether the broker still had the session."""
         self.largest = 0
         """The most bytes of a packet that the broker takes, where it said so; else 0."""
+        self.room = 0
+        """How many messages it takes before it has confirmed the first, where it said so; else 0."""
         self.version = 0
         self._paho: Any = None
         self._granted: dict[int, list[int]] = {}
@@ -117,6 +119,7 @@ class Client:
     def _connected(self, _client: Any, _data: Any, flags: Any, reason: Any, properties: Any) -> None:
         self._code, self.present = reason.value, bool(flags.session_present)
         self.largest = getattr(properties, "MaximumPacketSize", 0)
+        self.room = getattr(properties, "ReceiveMaximum", 0)
         if self._code:
             said = _REFUSALS.get(self._code, "refuses us: {reason}")
             self._gone = said.format(id=self.client_id, reason=str(reason).lower())
@@ -266,6 +269,17 @@ def _make(client: Client, version: int) -> Any:
         def _create_socket(self) -> Any:
             self.stream = Stream(cast(socket.socket, super()._create_socket()), version, client._cut)
             return self.stream
+
+        def _ssl_wrap_socket(self, tcp_sock: Any) -> Any:
+            assert client._tls
+            sock = client._tls.wrap_socket(tcp_sock, server_hostname=self._host, do_handshake_on_connect=False)
+            try:
+                sock.settimeout(client._timeout)
+                sock.do_handshake()
+            except BaseException:  # paho would leave it open
+                sock.close()
+                raise
+            return sock
 
     options: dict[str, Any] = {} if version == 5 else {"clean_session": not client._lasting}
     paho = Paho(
