@@ -42,6 +42,8 @@ class Broker(plugin.Plugin):
 
     def named(self, state: State) -> str:
         """The name of this connection: given, or made once and kept, so that the broker knows it again."""
+        if self.passing:
+            return f"{self.client_id}-look" if self.client_id else ""
         if self.client_id:
             return self.client_id
         return state.setdefault("client", passing_name())

@@ -12,8 +12,10 @@ from mysense.channels._mqtt.client import Client
 from mysense.channels._mqtt.stream import Message
 from mysense.errors import RejectedError, UnavailableError
 
-TRIES = 3
+TRIES = 4
 """How often a connection may be lost over one and the same message before that is refused."""
+_AT_ONCE = 1.0
+"""Seconds within which a broker hangs up on a message; when it takes longer, the line is bad."""
 _AFTER = 0.02
 """Seconds within which a broker hangs up on what it has just confirmed."""
 _LARGEST = 268_435_455
@@ -41,6 +43,7 @@ class Delivery:
     def __init__(self, window: int, timeout: float) -> None:
         self._window, self._timeout = window, timeout
         self._doubted: dict[Message, int] = {}
+        self._sent = 0.0
         self._flying: dict[int, Parcel] = {}
         self._refused: dict[str, Exception] = {}  # by lane, before the connection was lost
 
@@ -62,6 +65,7 @@ class Delivery:
                     continue
                 topic, payload, retain, *_ = parcel.message
                 self._flying[client.publish(topic, payload, retain)] = parcel
+                self._sent = time.monotonic()
                 if alone:
                     self._watch(client, failures, parcel)
             self._wait(client, failures, 0)
@@ -119,8 +123,9 @@ class Delivery:
     def _doubt(self) -> None:
         """The connection was lost: one of those on their way may be the reason."""
         alone = len(self._flying) == 1
-        for parcel in self._flying.values():
-            self._doubted[parcel.message] = self._doubted.get(parcel.message, 0) + alone
+        for _, message in self._flying.values():
+            guilty = alone and message in self._doubted and time.monotonic() - self._sent < _AT_ONCE
+            self._doubted[message] = self._doubted.get(message, 0) + guilty
 
 
 def _judged(client: Client, topic: str, refusal: str) -> Exception:

@@ -180,7 +180,8 @@ class Publisher(Broker, plugin.Publisher):
 
     def check(self) -> str:
         """Connects under a name of its own, so that it disturbs nobody; publishes nothing."""
-        client = self.connect(f"{self.client_id}-check" if self.client_id else "")
+        self.passing = True
+        client = self.connect(self.named(self.state))
         try:
             version = "5" if client.version == 5 else "3.1.1"
             return f"connected to {self.place}, MQTT {version}{software(client)}"
