@@ -72,6 +72,8 @@ class MemoryJournal:
     def _announce(self, ident: Ident, time: int | None) -> Ident:
         """The ident to keep with a telegram of this time; an entry for it where it is news."""
         last = self._idents.get(ident.node)
+        if last and ident.bare:
+            ident = last
         if last and last.digest == ident.digest and (last.since is not None or time is None):
             return last
         if last and time is not None and last.since is not None and time < last.since:

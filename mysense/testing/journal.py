@@ -8,7 +8,7 @@ import pytest
 from mysense.errors import JournalError
 from mysense.journal import Journal, Parked
 from mysense.journal.rejected import KEPT
-from mysense.telegram import SECOND, Data, Field, Ident, Note
+from mysense.telegram import SECOND, Data, Field, Ident, Note, ident_of
 
 T0 = 1_700_000_000
 IDENT = Ident("Demo", "1", "shed", fields=(Field("temp", "C"),))
@@ -82,6 +82,14 @@ class JournalContract:
         newest = journal.ident("Demo_1")
         assert newest is not None
         assert newest.label == "shed"
+
+    def test_an_ident_that_is_only_a_name_is_no_news(self, journal: Journal) -> None:
+        full, bare = Ident("Demo", "k1", "shed"), Ident("Demo", "k1")
+        journal.append([Data(full, 1 * SECOND, {"temp": 1}), Data(bare, 2 * SECOND, {"temp": 2}), bare])
+        journal.append([Note(bare, 3 * SECOND, "up")])
+
+        told = [entry.telegram for entry in journal.read(0, 9)]
+        assert [ident_of(telegram).label for telegram in told] == ["shed"] * 4
 
     def test_an_ident_is_known_since_its_first_data(self, journal: Journal) -> None:
         journal.append([data(3), data(4)])

@@ -99,6 +99,7 @@ class Client:
         """The way to the broker, encrypted if that is wanted."""
         host, _, port = self.place.rpartition(":")
         plain = socket.create_connection((host, int(port)), self._timeout)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what is sent is sent as a whole already
         return self._tls.wrap_socket(plain, server_hostname=host) if self._tls else plain
 
     def _properties(self) -> Any:
@@ -144,14 +145,17 @@ class Client:
         Raises UnavailableError when the connection is lost; what was received before is in ``messages``.
         """
         stream: Stream = self._paho.stream
+        broken: Exception | None = None
         try:
             stream.flush()
             self._poll(stream, timeout)
             stream.fill()
         except (OSError, ValueError) as error:
-            self._lost(error)
+            broken = error
         self.messages += stream.take()
-        self._read(stream)
+        self._read(stream)  # also what came before it broke: confirmations are among it
+        if broken and not self._gone:
+            self._lost(broken)
         if self._gone:
             raise UnavailableError(f"{self.place}: {self._gone}", wait=self._pause)
         self.flush()
@@ -275,17 +279,6 @@ def _make(client: Client, version: int) -> Any:
         def _create_socket(self) -> Any:
             self.stream = Stream(client.dial(), version, client._cut)
             return self.stream
-
-        def _ssl_wrap_socket(self, tcp_sock: Any) -> Any:
-            assert client._tls
-            sock = client._tls.wrap_socket(tcp_sock, server_hostname=self._host, do_handshake_on_connect=False)
-            try:
-                sock.settimeout(client._timeout)
-                sock.do_handshake()
-            except BaseException:  # paho would leave it open
-                sock.close()
-                raise
-            return sock
 
     options: dict[str, Any] = {} if version == 5 else {"clean_session": not client._lasting}
     paho = Paho(
