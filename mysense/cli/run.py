@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import click
@@ -18,12 +19,26 @@ STOP = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 
 
 def operate(daemon: Daemon) -> int:
-    """Run a daemon until a signal says stop; the exit code.
+    """Run a daemon until a signal says stop; the exit code."""
+    told = told_to_stop()
+    return daemon.run(lambda: told.wait(1.0))
 
-    The signals are waited for, not handled: a handler that sets an event may meet the main
-    thread inside that very event's lock.
+
+def told_to_stop() -> threading.Event:
+    """An event that is set when a signal says stop.
+
+    A thread waits for the signals. A handler that sets an event may meet the main thread inside
+    that very event's lock; and ``sigtimedwait`` tells of a signal that never was when the process
+    was suspended meanwhile (ctrl-Z and fg).
     """
-    return daemon.run(lambda: signal.sigtimedwait(STOP, 1.0) is not None)
+    told = threading.Event()
+
+    def wait() -> None:
+        signal.sigwait(STOP)
+        told.set()
+
+    threading.Thread(target=wait, name="signals", daemon=True).start()
+    return told
 
 
 def relax_collector() -> None:
@@ -107,10 +122,10 @@ def demo(count: int) -> None:
         click.echo("A simulated kit, one telegram every 2 s. Stop it with ctrl-C.\n", err=True)
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
         with logs.setup(chosen.logging):
-            daemon = Daemon(chosen)
+            daemon, told = Daemon(chosen), told_to_stop()
 
             def enough() -> bool:
-                if signal.sigtimedwait(STOP, 0.5) is not None:
+                if told.wait(0.5):
                     return True
                 return count > 0 and daemon.journal.status().last >= count + 2  # ident and note are entries, too
 
