@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fleet import classic, fill, numbers, publish, received, subscriber, topic
+from tests.publishing import classic, fill, numbers, publish, received, subscriber, topic
 from tests.kit import Kit, mysense, until
 
 VERSIONS = pytest.mark.parametrize("version", ["5", "3.1.1"])

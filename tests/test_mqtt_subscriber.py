@@ -7,7 +7,7 @@ import pytest
 from mysense import wire
 from mysense.journal.memory import MemoryJournal
 from mysense.state import State
-from tests.fleet import Relay, classic, data, fill, numbers, publish, received, subscriber, topic
+from tests.publishing import Relay, classic, data, fill, numbers, publish, received, subscriber, topic
 from tests.kit import until
 from tests.servers import Mosquitto
 
