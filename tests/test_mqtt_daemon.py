@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.publishing import classic, fill, numbers, publish, received, subscriber, topic
 from tests.kit import Kit, mysense, until
+from tests.publishing import classic, fill, numbers, publish, received, subscriber, topic
 
 VERSIONS = pytest.mark.parametrize("version", ["5", "3.1.1"])
 
