@@ -11,6 +11,7 @@ LAYERS = """
     cli.*
     tryout  testing.*
     daemon
+    workers
     node  publishing  sample
     config
     legacy  sampler  sections  worker
