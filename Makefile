@@ -38,7 +38,7 @@ format: ## put the code into shape
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
-docs: ## write the generated files anew: MySense.conf, docs/config.md, docs/commands.md
+docs: ## write the generated files anew: MySense.conf, docs/config.md, docs/commands.md, contrib/
 	$(SETUP) test
 	$(BIN)/python scripts/generate.py
 

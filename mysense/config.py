@@ -11,11 +11,12 @@ from mysense.errors import ConfigError
 from mysense.ini import Section
 from mysense.plugin import Plugin
 from mysense.sections import Reader, fill, where
-from mysense.settings import END_OPTIONS, End, Settings
+from mysense.settings import END_OPTIONS, SYSTEM_STATE, End, Settings
 
 NAME = "MySense.conf"
 OLD = "this is a file of the original MySense; 'mysense config migrate FILE' prints it in today's form"
-PLACES = (Path(NAME), Path("/etc/mysense", NAME))
+SYSTEM = Path("/etc/mysense")
+PLACES = (Path(NAME), SYSTEM / NAME)
 
 
 def find(explicit: Path | None = None, env: Mapping[str, str] = os.environ) -> Path:
@@ -61,7 +62,10 @@ def parse(text: str, path: Path | None = None, env: Mapping[str, str] = os.envir
     reader = Reader(sections, str(path or NAME), env)
     reader.problems += [f"{reader.file}:{line}: {sentence}" for line, sentence in mistakes]
     reader.notices += notices
-    return reader.settings(path)
+    settings = reader.settings(path)
+    if path and path.absolute().parent == SYSTEM and settings.journal.path == Path():
+        settings.journal.path = SYSTEM_STATE / "journal.db"  # where its service and whoever asks for it both look
+    return settings
 
 
 def _sections(text: str) -> tuple[dict[str, Section], list[tuple[int, str]], list[str]]:

@@ -6,15 +6,17 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from mysense import __version__
+from mysense import __version__, logs, reloading
 from mysense.clock import Clock
 from mysense.control import Listener, socket_path
+from mysense.errors import ConfigError
 from mysense.journal import Cursor, Journal
 from mysense.journal.sqlite import SqliteJournal
 from mysense.node import Node
 from mysense.plugin import Sensor
 from mysense.publishing import PublishWorker
 from mysense.settings import Settings
+from mysense.systemd.notify import Service
 from mysense.telegram import ident_of
 from mysense.worker import Worker, log, reason
 from mysense.workers import Workers
@@ -25,6 +27,8 @@ FLUSH = 2.5
 """Seconds that publishers get, when the daemon stops, to deliver what is in the journal."""
 ONCE = 30.0
 """The same, when a single telegram is all they are to deliver."""
+STALLED = 30.0
+"""Seconds after which a write of the journal is no slow card any more: systemd's watchdog may bite."""
 
 
 def open_journal(settings: Settings, clock: Clock | None = None) -> SqliteJournal:
@@ -46,11 +50,24 @@ class Daemon:
 
     *only* is ``subscribers`` (everything that brings telegrams in) or ``publishers``; two
     processes may so share one journal. With *once* it stops after the first data telegram.
+    *read* gives the settings as the file has them now, for ``reload``.
     """
 
-    def __init__(self, settings: Settings, *, clock: Clock | None = None, only: str = "", once: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        only: str = "",
+        once: bool = False,
+        read: Callable[[], Settings] | None = None,
+    ) -> None:
         self.settings, self.clock, self.only, self.once = settings, clock or Clock(), only, once
         self.stop = threading.Event()
+        self._read = read
+        self._service = Service(self.clock)
+        self._over = False
+        self._turn = threading.Lock()  # one looks after the workers at a time
         self._begun = self.clock.now()
         self._trimmed = self.clock.monotonic()
         self._lost: dict[str, int] = {}
@@ -81,6 +98,7 @@ class Daemon:
         """Start every worker, and answer questions."""
         self._listener = Listener(socket_path(self.settings.journal.file(), self.only), self.answer)
         self.workers.start()
+        self._service.ready(self.workers.summary())
 
     def run(self, wait: Callable[[], bool] | None = None) -> int:
         """Work until *wait* (about a second long) says stop; the exit code."""
@@ -98,7 +116,16 @@ class Daemon:
         return (self.once and (self.node is None or self.node.reported.is_set())) or self.workers.all_failed()
 
     def supervise(self) -> None:
-        """Look for stuck sensors, let the journal drop what it need not keep, tell what was lost."""
+        """Look after workers and journal; systemd hears that all is well only when we come to the end of it."""
+        with self._turn:
+            self._look_for_stuck()
+            self.workers.fill()
+            if self.clock.monotonic() - self._trimmed >= TRIM:
+                self._trim()
+            if self.journal.stalled() < STALLED:
+                self._service.alive(self.workers.summary())
+
+    def _look_for_stuck(self) -> None:
         now = self.clock.monotonic()
         for worker in self.sources:
             deadline = worker.plugin.deadline if isinstance(worker.plugin, Sensor) else None
@@ -106,13 +133,15 @@ class Daemon:
                 text = f"does not come back from reading for {deadline:.0f} s"
                 worker.become("stuck", text)
                 self._note("stuck", f"{worker.section}: {text}")
-        if now - self._trimmed >= TRIM:
-            self._trimmed = now
-            try:
-                self.journal.trim()
-            except OSError as error:
-                log.error("journal: %s", reason(error))
-            self._tell_lost()
+
+    def _trim(self) -> None:
+        """Let the journal drop what it need not keep, and tell what was lost."""
+        self._trimmed = self.clock.monotonic()
+        try:
+            self.journal.trim()
+        except OSError as error:
+            log.error("journal: %s", reason(error))
+        self._tell_lost()
 
     def _tell_lost(self) -> None:
         for cursor in self.journal.status().cursors:
@@ -128,6 +157,9 @@ class Daemon:
 
     def shutdown(self) -> int:
         """Sources first, then the journal, then the publishers; the lag that remains."""
+        with self._turn:
+            self._over = True
+        self._service.stopping()
         self.workers.stop_sources(1.5)
         if not self.once:
             self._note("down", "mysense stopped")
@@ -137,8 +169,37 @@ class Daemon:
         self.journal.close()
         return lag
 
+    def reload(self) -> dict[str, Any]:
+        """Read MySense.conf again, and exchange the workers of the sections that changed.
+
+        With a mistake in it nothing changes. What was done, or the ``problems``.
+        """
+        with self._turn:
+            if self._over or self._read is None:
+                return {"problems": ["the daemon is about to stop" if self._over else "there is no file to read again"]}
+            self._service.reloading()
+            try:
+                answer = self._take_over(self._read())
+            except ConfigError as error:
+                for problem in error.problems:
+                    log.error("%s", problem)
+                log.error("MySense.conf was read again; it has mistakes, so nothing was changed")
+                answer = {"problems": list(error.problems)}
+            self._service.ready(self.workers.summary())
+            return answer
+
+    def _take_over(self, new: Settings) -> dict[str, Any]:
+        notices = [*new.notices, *reloading.later(self.settings, new)]
+        self.settings = reloading.now(self.settings, new)
+        logs.set_level(self.settings.logging)
+        done = self.workers.exchange(self.settings)
+        for notice in notices:
+            log.warning("%s", notice)
+        log.info("MySense.conf was read again: %s", done.summary())
+        return {**done._asdict(), "notices": notices}
+
     def answer(self, question: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What the daemon says of itself (``status``), and what it can be told (``retry``)."""
+        """What the daemon says of itself (``status``), and what it can be told (``retry``, ``reload``)."""
         match question:
             case {"do": "status"}:
                 return self.status()
@@ -147,6 +208,8 @@ class Daemon:
                 for worker in chosen:
                     worker.retry.set()
                 return {"sections": [w.section for w in chosen]}
+            case {"do": "reload"}:
+                return self.reload()
             case _:
                 return {"error": "unknown question"}
 
@@ -159,6 +222,7 @@ class Daemon:
             "since": self._begun,
             "config": str(self.settings.path or ""),
             "only": self.only,
+            "systemd": self._service.watched,
             "node": self.node.ident().node if self.node else None,
             "journal": status_of(self.journal, [worker.cursor for worker in self.publishers]),
             "workers": [asdict(w.status) for w in self.sources]

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -14,16 +15,25 @@ from mysense.cli.common import config_option, settings
 from mysense.daemon import Daemon
 from mysense.settings import Settings
 
-STOP = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 
 
 def operate(daemon: Daemon) -> int:
-    """Run a daemon until a signal says stop; the exit code.
+    """Run a daemon until a signal says stop; the exit code. SIGHUP means: read MySense.conf again.
 
     The signals are waited for, not handled: a handler that sets an event may meet the main
     thread inside that very event's lock.
     """
-    return daemon.run(lambda: signal.sigtimedwait(STOP, 1.0) is not None)
+    on_screen = sys.stdin is not None and sys.stdin.isatty()  # there SIGHUP says that the terminal is gone
+
+    def told_to_stop() -> bool:
+        got = signal.sigtimedwait(SIGNALS, 1.0)
+        if got and got.si_signo == signal.SIGHUP and not on_screen:
+            daemon.reload()
+            return False
+        return got is not None
+
+    return daemon.run(told_to_stop)
 
 
 def relax_collector() -> None:
@@ -35,13 +45,15 @@ def relax_collector() -> None:
     gc.set_threshold(20_000, 20, 20)
 
 
-def serve(chosen: Settings, only: str = "", once: bool = False) -> None:
-    """Run the daemon of these settings and leave with its exit code."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOP)  # before the first thread, which inherits it
+def serve(read: Callable[[], Settings], only: str = "", once: bool = False) -> None:
+    """Run the daemon of the settings that *read* gives, and leave with its exit code."""
+    chosen = read()
+    become(chosen.daemon.user, chosen.daemon.group)
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # before the first thread, which inherits it
     with logs.setup(chosen.logging):
         for notice in chosen.notices:
             logs.log.warning("%s", notice)
-        daemon = Daemon(chosen, only=only, once=once)
+        daemon = Daemon(chosen, only=only, once=once, read=read)
         relax_collector()
         code = operate(daemon)
     sys.exit(code)
@@ -56,10 +68,8 @@ def serve(chosen: Settings, only: str = "", once: bool = False) -> None:
               help="Only the half that brings telegrams in, or only the one that sends them on.")  # fmt: skip
 @click.pass_context
 def run(ctx: click.Context, once: bool, inputs: str | None, outputs: str | None, only: str | None) -> None:
-    """Measure and publish until stopped (ctrl-C, SIGTERM)."""
-    chosen = config.choose(settings(ctx), inputs, outputs)
-    become(chosen.daemon.user, chosen.daemon.group)
-    serve(chosen, only or "", once)
+    """Measure and publish until stopped (ctrl-C, SIGTERM). SIGHUP reads MySense.conf again."""
+    serve(lambda: config.choose(settings(ctx), inputs, outputs), only or "", once)
 
 
 def become(user: str, group: str) -> None:
@@ -105,12 +115,12 @@ def demo(count: int) -> None:
         path.write_text(DEMO.format(folder=folder))
         chosen = config.load(path)
         click.echo("A simulated kit, one telegram every 2 s. Stop it with ctrl-C.\n", err=True)
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         with logs.setup(chosen.logging):
             daemon = Daemon(chosen)
 
             def enough() -> bool:
-                if signal.sigtimedwait(STOP, 0.5) is not None:
+                if signal.sigtimedwait(SIGNALS, 0.5) is not None:
                     return True
                 return count > 0 and daemon.journal.status().last >= count + 2  # ident and note are entries, too
 
