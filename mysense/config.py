@@ -25,12 +25,15 @@ def find(explicit: Path | None = None, env: Mapping[str, str] = os.environ) -> P
         return explicit
     if env.get("MYSENSE"):
         return Path(env["MYSENSE"])
+    hidden = None
     for path in PLACES:
         try:
             if path.exists():
                 return path
-        except PermissionError:  # it may be there, and whoever reads it will be told
-            return path
+        except PermissionError:  # a folder of somebody else's; if there is none elsewhere, whoever reads it is told
+            hidden = path
+    if hidden:
+        return hidden
     raise ConfigError(
         f"there is no {' or '.join(map(str, PLACES))}; name the file with -c FILE, or see 'mysense config sample'"
     )

@@ -145,3 +145,18 @@ def test_without_a_place_for_the_journal_it_says_which_place_that_is(folder, con
     assert (
         done.stderr == f"mysense: {folder / 'state' / 'journal.db'}: the journal cannot be written: Permission denied\n"
     )
+
+
+def test_in_a_folder_of_somebody_else_the_file_of_the_machine_is_found(folder, conf):
+    closed = folder / "closed"
+    closed.mkdir(mode=0o700)
+    if os.getuid() != 0:
+        closed.chmod(0o600)
+    text = f"from mysense import config as c; c.PLACES = c.Path('MySense.conf'), c.Path('{conf}'); print(c.find())"
+    env = {"PYTHONPATH": f"{ROOT}:{sysconfig.get_path('purelib')}"}
+    done = subprocess.run(
+        ["sh", "-c", 'cd "$1" 2>/dev/null; exec "$2" -c "$3"', "sh", closed, python(), text],
+        env=env, cwd=closed if os.getuid() == 0 else "/", capture_output=True, text=True, timeout=60, **stranger(),
+    )  # fmt: skip
+
+    assert done.stdout == f"{conf}\n", done.stderr
