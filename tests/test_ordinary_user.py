@@ -160,3 +160,15 @@ def test_in_a_folder_of_somebody_else_the_file_of_the_machine_is_found(folder, c
     )  # fmt: skip
 
     assert done.stdout == f"{conf}\n", done.stderr
+
+
+def test_a_service_of_the_machine_wants_root_and_says_so():
+    env = {"PYTHONPATH": f"{ROOT}:{sysconfig.get_path('purelib')}"}
+    done = subprocess.run(
+        [python(), "-m", "mysense", "install-service"],
+        env=env, cwd="/", capture_output=True, text=True, timeout=60, **stranger(),
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert "only root may write there: sudo " in done.stderr
+    assert "or use --user" in done.stderr

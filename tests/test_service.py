@@ -11,9 +11,11 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+import click
 import pytest
 
 from mysense import config, daemon
+from mysense.cli import installing
 from mysense.systemd import files
 from mysense.systemd.notify import Service
 from mysense.testing.clock import ManualClock
@@ -352,9 +354,13 @@ def test_a_machine_without_systemd_is_told(tmp_path):
     assert "there is no systemctl here: passed over" in said
 
 
-@pytest.mark.skipif(os.getuid() == 0, reason="root may write there")
-def test_who_is_not_root_is_told_what_to_do():
-    assert "sudo " in mysense("install-service", code=1).stderr
+def test_a_program_in_somebodys_home_cannot_be_a_service_of_the_machine(tmp_path, monkeypatch):
+    monkeypatch.setattr(installing.os, "getuid", lambda: 0)
+    monkeypatch.setattr(installing, "HOMES", (tmp_path,))
+    installing._must_be_possible()
+    monkeypatch.setattr(installing.sys, "executable", str(tmp_path / "venv" / "bin" / "python"))
+    with pytest.raises(click.ClickException, match="/opt/mysense"):
+        installing._must_be_possible()
 
 
 # Where the files of the machine's kit are

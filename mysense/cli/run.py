@@ -2,10 +2,13 @@
 
 import gc
 import os
+import queue
 import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -19,21 +22,41 @@ SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 
 
 def operate(daemon: Daemon) -> int:
-    """Run a daemon until a signal says stop; the exit code. SIGHUP means: read MySense.conf again.
-
-    The signals are waited for, not handled: a handler that sets an event may meet the main
-    thread inside that very event's lock.
-    """
+    """Run a daemon until a signal says stop; the exit code. SIGHUP means: read MySense.conf again."""
+    signals = Signals()
     on_screen = sys.stdin is not None and sys.stdin.isatty()  # there SIGHUP says that the terminal is gone
 
     def told_to_stop() -> bool:
-        got = signal.sigtimedwait(SIGNALS, 1.0)
-        if got and got.si_signo == signal.SIGHUP and not on_screen:
+        got = signals.next(1.0)
+        if got == signal.SIGHUP and not on_screen:
             daemon.reload()
             return False
         return got is not None
 
     return daemon.run(told_to_stop)
+
+
+class Signals:
+    """The signals that came, in their order.
+
+    A thread waits for them. A handler that sets an event may meet the main thread inside that
+    very event's lock; and ``sigtimedwait`` tells of a signal that never was when the process was
+    suspended meanwhile (ctrl-Z and fg).
+    """
+
+    def __init__(self) -> None:
+        self._came: queue.SimpleQueue[int] = queue.SimpleQueue()
+        threading.Thread(target=self._wait, name="signals", daemon=True).start()
+
+    def _wait(self) -> None:
+        while True:
+            self._came.put(signal.sigwait(SIGNALS))
+
+    def next(self, seconds: float) -> int | None:
+        """The next signal, or None when there is none in time."""
+        with suppress(queue.Empty):
+            return self._came.get(timeout=seconds)
+        return None
 
 
 def relax_collector() -> None:
@@ -117,10 +140,10 @@ def demo(count: int) -> None:
         click.echo("A simulated kit, one telegram every 2 s. Stop it with ctrl-C.\n", err=True)
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         with logs.setup(chosen.logging):
-            daemon = Daemon(chosen)
+            daemon, signals = Daemon(chosen), Signals()
 
             def enough() -> bool:
-                if signal.sigtimedwait(SIGNALS, 0.5) is not None:
+                if signals.next(0.5) is not None:
                     return True
                 return count > 0 and daemon.journal.status().last >= count + 2  # ident and note are entries, too
 
