@@ -7,8 +7,8 @@ import pytest
 from mysense import wire
 from mysense.journal.memory import MemoryJournal
 from mysense.state import State
-from tests.fleet import Relay, classic, data, fill, numbers, publish, received, subscriber, topic
 from tests.kit import until
+from tests.publishing import Relay, classic, data, fill, numbers, publish, received, subscriber, topic
 from tests.servers import Mosquitto
 
 VERSIONS = pytest.mark.parametrize("version", ["5", "3.1.1"])

@@ -129,8 +129,9 @@ class MemoryJournal:
         kept = self._rejected
         number = kept[-1].number + 1 if kept else 1
         kept.append(Rejected(number, section, seq, self._clock.now(), reason, telegram))
-        if len(kept) > KEPT:  # else there is nothing that could be too much
-            self._rejected = [r for r in kept if r.cursor != section or r.number > number - KEPT]
+        mine = [each.number for each in kept if each.cursor == section] if len(kept) > KEPT else []
+        if len(mine) > KEPT:
+            self._rejected = [r for r in kept if r.cursor != section or r.number > mine[-KEPT - 1]]
 
     def rejected(self, cursor: str | None = None, limit: int = 1000) -> list[Rejected]:
         return [r for r in self._rejected if cursor in (None, r.cursor)][:limit]

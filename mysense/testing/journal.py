@@ -228,12 +228,15 @@ class JournalContract:
         assert (journal.position("mqtt"), journal.state("mqtt")) == ("7", {"a": "1"})
 
     def test_of_what_a_source_refused_the_newest_is_kept(self, journal: Journal) -> None:
+        journal.append([], "other", refused=[("first", refusal("x"))])
         for _ in range(2):
             journal.append([], "mqtt", refused=[(str(n), refusal("x")) for n in range(KEPT // 2 + 10)])
         kept = journal.rejected("mqtt", 2 * KEPT)
 
         assert len(kept) == KEPT
         assert kept[-1].reason == str(KEPT // 2 + 9)
+        journal.append([], "other", refused=[("second", refusal("x"))])
+        assert [each.reason for each in journal.rejected("other")] == ["first", "second"]
 
     def test_rewind_goes_back_and_forgets(self, journal: Journal) -> None:
         journal.append([data(n) for n in range(4)])

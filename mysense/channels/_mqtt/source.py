@@ -31,7 +31,7 @@ class Source(Broker, plugin.Subscriber):
         30 * 86400.0, "how long the broker keeps what comes while we are away (MQTT 3.1.1: for ever)",
         parse=plugin.seconds, least=60,
     )  # fmt: skip
-    window: int = option(1000, "messages on their way before the first is in the journal (MQTT 5)", least=1, most=65535)
+    window: int = option(1000, "messages on their way before the first is in the journal (MQTT 5)", least=1, most=1000)
     reader: Literal["fast", "paho"] = option("fast", "what cuts messages out of the stream; paho takes longer")
 
     _client: Client | None = field(init=False, repr=False, default=None)
