@@ -7,8 +7,9 @@ CONF ?= MySense.conf
 # More words for mysense or pytest: make run ARGS=--once, make test ARGS='-k journal'
 ARGS ?=
 
-# The servers that the tests start themselves, each as Debian package:program.
+# The servers that the tests start themselves, and systemd's judge of units, each as Debian package:program.
 SERVERS = influxdb:influxd influxdb-client:influx victoria-metrics:victoria-metrics mosquitto:mosquitto
+SERVERS += systemd:systemd-analyze
 
 VENV := .venv$(addprefix -,$(filter-out python3,$(notdir $(PYTHON))))
 BIN := $(VENV)/bin
@@ -38,7 +39,7 @@ format: ## put the code into shape
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
-docs: ## write the generated files anew: MySense.conf, docs/config.md, docs/commands.md
+docs: ## write the generated files anew: MySense.conf, docs/config.md, docs/commands.md, contrib/
 	$(SETUP) test
 	$(BIN)/python scripts/generate.py
 

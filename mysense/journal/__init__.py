@@ -180,6 +180,9 @@ class Journal(Protocol):
     def hold(self, section: str) -> None:
         """Keep other workers, here and in other processes, off a section; JournalError when one has it."""
 
+    def release(self, section: str) -> None:
+        """Give a section free that ``hold`` took; a cursor does so when it is closed."""
+
     def cursor(self, name: str, start: str = "oldest") -> Cursor:
         """The cursor of a section; a new one stands before the oldest entry, or at the end (``now``).
 
@@ -212,6 +215,9 @@ class Journal(Protocol):
 
     def flush(self) -> None:
         """Write what waits to be written."""
+
+    def stalled(self) -> float:
+        """For how many seconds the write that is under way has not come to an end; 0 when none is."""
 
     def close(self) -> None:
         """Flush and let go."""

@@ -105,6 +105,9 @@ class MemoryJournal:
             raise JournalError(f"another worker holds [{section}]")
         self._held.add(section)
 
+    def release(self, section: str) -> None:
+        self._held.discard(section)
+
     def cursor(self, name: str, start: str = "oldest") -> "MemoryCursor":
         self.hold(name)
         if name not in self._cursors:
@@ -158,6 +161,9 @@ class MemoryJournal:
 
     def check(self) -> list[str]:
         return []
+
+    def stalled(self) -> float:
+        return 0.0
 
     def flush(self) -> None:
         pass

@@ -266,8 +266,16 @@ class JournalContract:
         journal.hold("b")
         with pytest.raises(JournalError):
             journal.hold("b")
+        journal.release("b")
+        journal.hold("b")
 
         assert journal.cursor("a").seq == 0
+
+    def test_nothing_stalls_while_nothing_is_written(self, journal: Journal) -> None:
+        journal.append([data(1)])
+        journal.flush()
+
+        assert journal.stalled() < 1
 
     def test_a_cursor_that_is_forgotten_is_gone(self, journal: Journal) -> None:
         cursor = journal.cursor("a")
