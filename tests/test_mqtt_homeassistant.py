@@ -102,6 +102,16 @@ def test_it_sees_the_newest_of_what_is_measured_now_and_no_history(mosquitto, pr
     assert {each["temp"] for each in states} == {4.0}
 
 
+def test_a_clock_that_is_set_back_hides_nothing(mosquitto, prefix, ident, seen, monkeypatch):
+    with publisher(mosquitto, prefix, ident) as far:
+        now = time.time_ns()
+        with monkeypatch.context() as wrong:
+            wrong.setattr(time, "time_ns", lambda: now + 86400 * SECOND)
+            far.publish([data(ident, temp=1.0)])
+        far.publish([data(ident, temp=2.0)])
+        seen.until(temp="2.0", rh=None)
+
+
 def test_a_field_that_comes_appears_and_one_that_goes_is_removed(mosquitto, prefix, ident, seen):
     fewer = Ident("Ha", ident.serial, "roof", fields=(TEMP, Field("pm25", "ug/m3", "SDS011")))
     with publisher(mosquitto, prefix, ident) as far:
