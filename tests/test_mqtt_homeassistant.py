@@ -12,7 +12,9 @@ from mysense.telegram import SECOND, Data, Field, Ident
 from tests.homeassistant import Home
 from tests.kit import until
 from tests.listener import Listener
+from tests.packets import CONNACK, packet
 from tests.servers import Mosquitto
+from tests.standins.broker import Broker
 
 TEMP, RH = Field("temp", "C", "BME280"), Field("rh", "%", "BME280")
 
@@ -221,3 +223,13 @@ def test_what_may_not_be_told_to_home_assistant_holds_up_no_telegram(tmp_path, p
         ears.until(3)
     told = [each.getMessage() for each in caplog.records]
     assert len([each for each in told if "config: it is a matter of rights" in each]) == 1
+
+
+@pytest.mark.parametrize(("version", "refusal"), [("5", b"\0\1\0\x87"), ("3.1.1", b"\0\1\x80")])
+def test_who_may_not_hear_when_it_starts_publishes_all_the_same(version, refusal, caplog):
+    with Broker((CONNACK[5 if version == "5" else 4], packet(0x90, refusal))) as server:
+        with publisher(server, "homeassistant", version=version) as far:
+            far.idle()
+
+    assert "does not let us read homeassistant/status" in caplog.text
+    assert caplog.text.count("kits show in Home Assistant only some time after it has started") == 1
