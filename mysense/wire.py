@@ -26,7 +26,10 @@ _decode_json = json.JSONDecoder().decode
 _OWN = ("project", "serial", "label", "geolocation", "fields", "since")
 _FARTHEST = 2**63 - 1
 _LISTS = ("fields", "units", "types")  # the parallel lists of a legacy ident
-
+_ROOM = 1_000_000
+"""Characters of the names that are made for the members of the lists and objects of one record."""
+_PLAIN = 4096
+"""Characters of a record that is read as what kits send day in, day out."""
 
 UNREADABLE = "unreadable"
 """What the text of values is called that can no longer be read."""
@@ -193,14 +196,15 @@ def decode_classic(text: str | bytes) -> list[Data]:
 def loads(line: str | bytes) -> Any:
     """What a text of JSON says, if all of it can be stored; else ValueError."""
     try:
-        value = json.loads(line, parse_float=_float)
+        text = line.decode("utf-8-sig") if isinstance(line, bytes) else line  # json would let surrogates through
+        value = json.loads(text, parse_float=_float)
     except RecursionError:
         raise ValueError("too deeply nested") from None
     except UnicodeDecodeError:
         raise ValueError("not UTF-8 text") from None
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error}") from None
-    if (b"\\ud" if isinstance(line, bytes) else "\\ud") in line.lower():  # type: ignore[operator]
+    if "\\ud" in text.lower():
         try:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError:  # half a surrogate pair: nothing could store it
@@ -265,7 +269,7 @@ def plain_record(text: str) -> tuple[int, JsonValues] | None:
     >>> time, values.text
     (1494777772000000000, '{"pm25":3.5,"rh":25}')
     """
-    if not text.startswith('{"time":'):
+    if len(text) > _PLAIN or not text.startswith('{"time":'):
         return None
     try:
         values = _decode_json(text)
@@ -286,7 +290,17 @@ def _plain_names(names: tuple[str, ...]) -> bool:
 
 
 def flat(values: Mapping[str, Any]) -> dict[str, Value]:
-    """Values without what is missing; a list or an object gives one value for each member."""
+    """Values without what is missing; a list or an object gives one value for each member.
+
+    ValueError where the names of all these members would fill the memory.
+
+    >>> flat({"a": [1, {"b": None, "c": True}]})
+    {'a_0': 1, 'a_1_c': True}
+    """
+    return _flat(values, [_ROOM])
+
+
+def _flat(values: Mapping[str, Any], room: list[int]) -> dict[str, Value]:
     result: dict[str, Value] = {}
     for name, value in values.items():
         match value:
@@ -296,10 +310,18 @@ def flat(values: Mapping[str, Any]) -> dict[str, Value]:
                 if math.isfinite(value):
                     result[name] = float(value)
             case list():
-                result |= flat({f"{name}_{n}": member for n, member in enumerate(value)})
+                result |= _members(name, dict(enumerate(value)), room)
             case dict():
-                result |= flat({f"{name}_{key}": member for key, member in value.items()})
+                result |= _members(name, value, room)
     return result
+
+
+def _members(name: str, value: Mapping[Any, Any], room: list[int]) -> dict[str, Value]:
+    """The values of the members of a list or an object, by names for which there is *room*."""
+    room[0] -= len(value) * (len(name) + 1) + sum(len(str(key)) for key in value)
+    if room[0] < 0:
+        raise ValueError("its lists and objects have more members than a telegram can hold")
+    return _flat({f"{name}_{key}": member for key, member in value.items()}, room)
 
 
 def decode_ident(said: str | bytes | Mapping[str, Any]) -> Ident:

@@ -13,11 +13,15 @@ from hypothesis import strategies as st
 from mysense.channels._mqtt.client import Client
 from mysense.channels.mqtt import Subscriber
 from mysense.errors import ConfigError, UnavailableError
+from mysense.telegram import SECOND
 from tests.kit import until
-from tests.packets import CONNACK, SUBACK, packet
+from tests.packets import CONNACK, SUBACK, packet, publish
 from tests.servers import Mosquitto, free_ports
 from tests.standins.broker import UNKNOWN_VERSION, WELCOME, Broker
 
+TELEGRAM = b'{"project":"BdP","serial":"k1","data":{"time":%d}}'
+SUBACK_OF_ALL = {4: packet(0x90, b"\0\1\1\1\1\1"), 5: packet(0x90, b"\0\1\0\1\1\1\1")}
+"""Says yes to the four filters of a subscriber."""
 BOTH = pytest.mark.parametrize("version", ["5", "3.1.1"])
 
 
@@ -223,6 +227,22 @@ def test_what_is_no_broker_is_told():
         why = refused(subscriber(server, timeout=1.0))
 
     assert re.search("not MQTT|without a word|does not answer", why)
+
+
+@BOTH
+def test_what_came_before_the_connection_was_lost_is_taken_and_then_the_loss_is_told(version):
+    """Nobody sends a message of QoS 0 again."""
+    number, taken = 5 if version == "5" else 4, []
+    with Broker((CONNACK[number], SUBACK_OF_ALL[number])) as server, subscriber(server, version=version) as source:
+        source.receive()
+        server.say(b"".join(publish("IoS/BdP/k1", TELEGRAM % n, 0, version=number) for n in range(30)))
+        server.hang_up()
+        with pytest.raises(UnavailableError, match="the connection was lost"):
+            while True:
+                taken += source.receive()
+                source.confirm()
+
+    assert [each.time // SECOND for each in taken] == [*range(30)]
 
 
 @given(st.binary(min_size=1, max_size=40), st.sampled_from(["5", "3.1.1"]), st.booleans())

@@ -12,7 +12,9 @@ from mysense.telegram import SECOND, Data, Field, Ident
 from tests.homeassistant import Home
 from tests.kit import until
 from tests.listener import Listener
+from tests.packets import CONNACK, packet
 from tests.servers import Mosquitto
+from tests.standins.broker import Broker
 
 TEMP, RH = Field("temp", "C", "BME280"), Field("rh", "%", "BME280")
 
@@ -100,6 +102,16 @@ def test_it_sees_the_newest_of_what_is_measured_now_and_no_history(mosquitto, pr
         seen.until(temp="4.0", rh=None)
     states = [json.loads(each.payload) for each in seen.ears.heard if each.topic.endswith("/state")]
     assert {each["temp"] for each in states} == {4.0}
+
+
+def test_a_clock_that_is_set_back_hides_nothing(mosquitto, prefix, ident, seen, monkeypatch):
+    with publisher(mosquitto, prefix, ident) as far:
+        now = time.time_ns()
+        with monkeypatch.context() as wrong:
+            wrong.setattr(time, "time_ns", lambda: now + 86400 * SECOND)
+            far.publish([data(ident, temp=1.0)])
+        far.publish([data(ident, temp=2.0)])
+        seen.until(temp="2.0", rh=None)
 
 
 def test_a_field_that_comes_appears_and_one_that_goes_is_removed(mosquitto, prefix, ident, seen):
@@ -211,3 +223,13 @@ def test_what_may_not_be_told_to_home_assistant_holds_up_no_telegram(tmp_path, p
         ears.until(3)
     told = [each.getMessage() for each in caplog.records]
     assert len([each for each in told if "config: it is a matter of rights" in each]) == 1
+
+
+@pytest.mark.parametrize(("version", "refusal"), [("5", b"\0\1\0\x87"), ("3.1.1", b"\0\1\x80")])
+def test_who_may_not_hear_when_it_starts_publishes_all_the_same(version, refusal, caplog):
+    with Broker((CONNACK[5 if version == "5" else 4], packet(0x90, refusal))) as server:
+        with publisher(server, "homeassistant", version=version) as far:
+            far.idle()
+
+    assert "does not let us read homeassistant/status" in caplog.text
+    assert caplog.text.count("kits show in Home Assistant only some time after it has started") == 1

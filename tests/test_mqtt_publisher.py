@@ -247,11 +247,13 @@ def test_a_topic_that_may_not_be_written_holds_up_no_other(tmp_path, journal):
             assert numbers(ears, "IoS/Mq/k1") == list(range(1, 300, 3))
 
 
-def test_a_broker_that_refuses_and_hangs_up_does_not_hold_up_the_others_either(tmp_path):
+@pytest.mark.parametrize("status", ["", "here"])
+def test_a_broker_that_refuses_and_hangs_up_does_not_hold_up_the_others_either(tmp_path, status):
     """mosquitto 2.0.11 ends a connection after a refusal where max_queued_messages is 0."""
-    server = Mosquitto(tmp_path / "server", passwords={"kit": "a"}, acl="user kit\ntopic write IoS/Mq/k0\n", queue=0)
+    rules = "user kit\ntopic write IoS/Mq/k0\ntopic write here\n"
+    server = Mosquitto(tmp_path / "server", passwords={"kit": "a"}, acl=rules, queue=0)
     good, bad = Ident("Mq", "k0"), Ident("Mq", "k1")
-    far = publisher(server, user="kit", password="a")
+    far = publisher(server, user="kit", password="a", status=status)
     outcome = {}
     with server:
         for _ in range(delivery.TRIES + 2):

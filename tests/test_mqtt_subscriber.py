@@ -287,6 +287,19 @@ def test_a_member_of_a_group_that_stays_away_is_replaced_by_the_others(mosquitto
         until(lambda: sorted(set(relay.taken + other.taken)) == list(range(20)))
 
 
+def test_whoever_only_has_a_look_takes_nothing_from_a_group(mosquitto, ident):
+    with Relay(subscriber(mosquitto, ident, group=ident.serial)) as relay:
+        until(lambda: relay.worker.status.state == "running")
+        look = subscriber(mosquitto, ident, group=ident.serial)
+        look.passing = True
+        with look:
+            look.receive()
+            fill(mosquitto, ident, *range(10))
+            assert numbers(received(look, 10)) == list(range(10))
+        assert "$share" not in look.check()
+        until(lambda: relay.taken == list(range(10)))
+
+
 def test_a_worker_waits_for_a_broker_that_is_not_there_yet(tmp_path, ident):
     server = Mosquitto(tmp_path / "late")
     with Relay(subscriber(server, ident)) as relay:

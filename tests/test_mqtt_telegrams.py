@@ -343,3 +343,26 @@ def test_an_ident_too_large_to_remember_does_not_leave_an_old_one_behind():
     assert not state
     assert source.of(TOPIC, split(T0 + 6))[0].ident.label == "x" * 20_000
     assert made(state=State(dict(state))).of(TOPIC, split(T0 + 6))[0].ident == Ident("BdP", "k1")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b'"x":"\xed\xa0\x80"',
+        b'"' + b"x" * 2000 + b'":[' + b"1," * 10_000 + b"1]",
+        b'"x":' + b"[" * 400 + b"1," * 20_000 + b"1" + b"]" * 400,
+        b'"x":{"' + b"y" * 2000 + b'":[' + b'{"a":1,"b":1},' * 200 + b"1]}",
+    ],
+    ids=["half a surrogate pair, as bytes", "long name", "deep", "both"],
+)
+def test_a_message_that_nothing_could_hold_is_refused(value):
+    payload = b'{"metadata":{"project":"BdP","serial":"k1"},"data":{"time":1,' + value + b"}}"
+    with pytest.raises(ValueError, match="not UTF-8 text|more members than a telegram can hold"):
+        made().of(TOPIC, payload)
+
+
+def test_a_record_of_uncommon_length_is_not_remembered_by_its_names():
+    fields = ",".join(f'"f{n}":{n}' for n in range(1000))
+
+    assert wire.plain_record(f'{{"time":1,{fields}}}') is None
+    assert wire.plain_record('{"time":1,"f0":0}')

@@ -390,6 +390,9 @@ V3, V2 = json.loads(captured("v3-decoded")), json.loads(captured("v2-decoded"))
         (message(port=7, payload=b"\1"), "port 7 is none of those whose bytes are known"),
         (json.dumps(V2 | {"metadata": {"time": ""}}).encode(), "metadata.time: '' is not a time"),
         (json.dumps(V2 | {"metadata": V2["metadata"] | {"airtime": -1}}).encode(), "air time"),
+        (json.dumps(V2 | {"metadata": V2["metadata"] | {"airtime": 10**400}}).encode(), "air time"),
+        (message(consumed_airtime="9" * 400 + "s"), "is not a duration"),
+        (message(decoded={"x" * 100_000: [1] * 100_000}), "more members"),
     ],
 )
 def test_what_is_no_uplink_is_refused_in_one_sentence(text, reason):

@@ -10,8 +10,8 @@ from tests.packets import CONNACK
 class Broker:
     """To be used as a context. Each connection gets the next of *answers*, the last one again and again.
 
-    An answer is bytes, sent when something was asked; then it is silent, or, without *stay*, hangs
-    up. None: it hangs up at once.
+    An answer is bytes, sent when something was asked, or several, one for each time; then it is
+    silent, or, without *stay*, hangs up. None: it hangs up at once.
     """
 
     def __init__(self, *answers, stay=True):
@@ -30,13 +30,21 @@ class Broker:
                 return
             answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
             with suppress(OSError):
-                self.asked.append(line.recv(4096))
-                if answer:
-                    line.sendall(answer)
+                for part in answer if isinstance(answer, tuple) else (answer,):
+                    self.asked.append(line.recv(4096))
+                    line.sendall(part or b"")
             if self._stay and answer is not None:
                 self._open.append(line)
             else:
                 line.close()
+
+    def say(self, data):
+        """Send something on the newest connection that has stayed."""
+        self._open[-1].sendall(data)
+
+    def hang_up(self):
+        """End that connection."""
+        self._open.pop().close()
 
     @property
     def versions(self):

@@ -10,6 +10,7 @@ import ssl
 import struct
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from mysense.channels._mqtt import reasons
@@ -60,7 +61,8 @@ class Client:
         self._paho: Any = None
         self._asked: dict[int, Sequence[str]] = {}  # subscriptions that wait for the broker's word
         self._code: int | None = None  # of the broker's answer to the connection
-        self._gone = ""
+        self._gone = ""  # why there is no connection any more
+        self._forbidden = ""  # what the broker does not let us read
         self._pause: float | None = None  # seconds that the broker is better left alone
         self._silent = False  # whether it went away before it had said anything
 
@@ -78,6 +80,7 @@ class Client:
 
     def _connect(self, version: int, keepalive: int) -> None:
         self.version, self._code, self._gone, self._silent = version, None, "", False
+        self.messages = []
         self._paho = paho = _make(self, version)
         self._begun = time.monotonic()
         host, _, port = self.place.rpartition(":")
@@ -144,20 +147,24 @@ class Client:
 
         Raises UnavailableError when the connection is lost; what was received before is in ``messages``.
         """
+        if self._gone:
+            raise UnavailableError(f"{self.place}: {self._gone}", wait=self._pause)
         stream: Stream = self._paho.stream
         broken: Exception | None = None
         try:
-            stream.flush()
-            self._poll(stream, timeout)
-            stream.fill()
+            try:
+                stream.flush()
+                self._poll(stream, timeout)
+            finally:  # what came before it broke is there to be read
+                stream.fill()
         except (OSError, ValueError) as error:
             broken = error
         self.messages += stream.take()
         self._read(stream)  # also what came before it broke: confirmations are among it
         if broken and not self._gone:
             self._lost(broken)
-        if self._gone:
-            raise UnavailableError(f"{self.place}: {self._gone}", wait=self._pause)
+        if why := self._gone or self._forbidden:
+            raise UnavailableError(f"{self.place}: {why}", wait=self._pause)
         self.flush()
 
     def _read(self, stream: Stream) -> None:
@@ -178,12 +185,14 @@ class Client:
         poll.poll(timeout * 1000)
 
     def _lost(self, error: Exception) -> None:
+        """The connection broke: say so now, and whenever it is turned again."""
         self._silent = self._code is None and isinstance(error, ConnectionResetError | BrokenPipeError)
         if self._silent:
-            raise UnavailableError(f"{self.place}: {reasons.silent(bool(self._tls))}") from None
-        if isinstance(error, ssl.SSLError):
-            raise UnavailableError(f"{self.place}: {reasons.failed(error)}") from None
-        raise UnavailableError(f"{self.place}: the connection was lost ({reasons.failed(error)})") from None
+            self._gone = reasons.silent(bool(self._tls))
+        elif isinstance(error, ssl.SSLError):
+            self._gone = reasons.failed(error)
+        else:
+            self._gone = f"the connection was lost ({reasons.failed(error)})"
 
     def _wait(self, condition: Callable[[], bool], silent: str) -> None:
         """Turn until *condition* holds, and UnavailableError when it does not in time."""
@@ -199,23 +208,26 @@ class Client:
         """Subscribe at QoS 1 and wait for the broker's word, unless much comes before it.
 
         Raises UnavailableError with the filters that the broker refuses; where they are known only
-        later, the next turn does.
+        later, each turn does.
         """
         from paho.mqtt.subscribeoptions import SubscribeOptions
 
         asked = [(each, SubscribeOptions(qos=1) if self.version == 5 else 1) for each in filters]
         _, number = self._paho.subscribe(asked)
         self._asked[number] = filters
-        self._wait(
-            lambda: number not in self._asked or sum(each.size for each in self.messages) > _ENOUGH,
-            "does not answer to a subscription",
-        )
+        try:
+            self._wait(
+                lambda: number not in self._asked or sum(each.size for each in self.messages) > _ENOUGH,
+                "does not answer to a subscription",
+            )
+        finally:
+            self._forbidden = ""  # it is told: who can do without goes on
 
     def _subscribed(self, _client: Any, _data: Any, number: int, reasons: Any, _properties: Any) -> None:
         filters = self._asked.pop(number, ())
         refused = [each for each, reason in zip(filters, reasons, strict=False) if reason.value >= 0x80]
         if refused:
-            self._gone = f"does not let us read {', '.join(refused)}: it is a matter of rights"
+            self._forbidden = f"does not let us read {', '.join(refused)}: it is a matter of rights"
 
     def unsubscribe(self, filters: Sequence[str]) -> None:
         """Tell the broker that these are no longer wanted; what is queued already still comes."""
@@ -244,10 +256,8 @@ class Client:
 
     def flush(self) -> None:
         """Send what waits, as far as the network takes it; a loss is told by the next turn."""
-        try:
+        with suppress(OSError):
             self._paho.stream.flush()
-        except OSError as error:
-            self._lost(error)
 
     def _received(self, _client: Any, _data: Any, message: Any) -> None:
         try:

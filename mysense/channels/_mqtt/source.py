@@ -92,12 +92,20 @@ class Source(Broker, plugin.Subscriber):
         return telegrams
 
     def _collect(self, client: Client) -> list[Message]:
-        """What has come within a second; a crowd waits a moment for more."""
-        client.turn(0.0 if client.messages else 1.0)
-        while CROWD <= (before := len(client.messages)) < BATCH and sum(m.size for m in client.messages) < ENOUGH:
-            client.turn(COMPANY)
-            if len(client.messages) == before:
-                break
+        """What has come within a second; a crowd waits a moment for more.
+
+        What came before the connection was lost is taken, as nobody sends a message of QoS 0
+        again; the loss is told when there is no more.
+        """
+        try:
+            client.turn(0.0 if client.messages else 1.0)
+            while CROWD <= (before := len(client.messages)) < BATCH and sum(m.size for m in client.messages) < ENOUGH:
+                client.turn(COMPANY)
+                if len(client.messages) == before:
+                    break
+        except UnavailableError:
+            if not client.messages:
+                raise
         return client.take()
 
     def _read(self, message: Message, telegrams: list[Telegram]) -> None:

@@ -49,8 +49,8 @@ class Delivery:
 
     def run(self, client: Client, parcels: Sequence[Parcel]) -> dict[str, Exception]:
         """Deliver all, in order; what went wrong by lane. Raises UnavailableError for all of it."""
-        failures = {lane: self._refused[lane] for lane, _ in parcels if lane in self._refused}
-        self._refused = {}
+        lanes = {lane for lane, _ in parcels}
+        failures = {lane: self._refused.pop(lane) for lane in lanes & self._refused.keys()}
         for lane, message in parcels:  # before anything is sent: else the rest of its lane would go out twice
             if lane not in failures and (why := self._unfit(client, message)):
                 failures[lane] = RejectedError(why)
@@ -71,7 +71,7 @@ class Delivery:
             self._wait(client, failures, 0)
         except UnavailableError:
             self._doubt()
-            self._refused = failures  # some brokers refuse and hang up: the other lanes go on next time
+            self._refused |= failures  # some brokers refuse and hang up: the other lanes go on next time
             raise
         return failures
 

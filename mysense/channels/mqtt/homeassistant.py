@@ -47,7 +47,8 @@ class HomeAssistant:
         """What is to be sent for the newest data of each topic."""
         for topic, data in newest.items():
             before = self._shown.get(topic)
-            if data.ident.fields and self._fresh(data) and not (before and data.time < before.time):
+            late = before and data.time < before.time and self._fresh(before)  # or the clock was set back
+            if data.ident.fields and self._fresh(data) and not late:
                 yield from self._announce(topic, data.ident)
                 self._shown[topic] = data
                 yield _state(topic, data)

@@ -20,7 +20,7 @@ class Subscriber(Source):
     group: str = option("", "share the messages with all who name the same group: each gets a part", parse=shared)
 
     def filters(self) -> Sequence[str]:
-        return self._topics().filters(self.group)
+        return self._topics().filters("" if self.passing else self.group)  # who only has a look takes no part
 
     def open(self) -> None:
         super().open()

@@ -24,7 +24,7 @@ LONGEST = 60 * SECOND
 _KINDS: Mapping[type, str] = {dict: "an object", list: "a list", str: "text", int: "a whole number"}
 _BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)s", re.ASCII)
+_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s", re.ASCII)
 
 
 class Signal(NamedTuple):
@@ -142,7 +142,7 @@ def _bytes(said: Mapping[str, Any], name: str) -> bytes:
 def _begun(text: str, name: str, airtime: int) -> int:
     """When the device began to send: the network tells when it had received all of it."""
     if not 0 <= airtime <= LONGEST:
-        raise ValueError(f"an air time of {airtime / SECOND:g} s cannot be")
+        raise ValueError(f"an air time of {str(airtime // SECOND)[:20]} s cannot be")
     try:
         return moment(text) - airtime
     except ValueError as error:
