@@ -42,6 +42,9 @@ _GONE = {
     "type": "the plugin knows its device",
     "units": "the plugin knows its units",
     "ttl": "files are daily",
+    "apikey": "user and password say who it is",
+    "prefix": "client_id names the connection",
+    "cert": "ssl and ca_file encrypt and say whom to trust",
     "debug": "'mysense read' shows what one sensor reads",
 }
 """Options that have no meaning any more, and why."""

@@ -82,6 +82,7 @@ def _make(kind: str, name: str, path: Path | None, texts: dict[str, str]) -> Any
         raise click.UsageError("\n".join(error.problems)) from None
     for notice in secrets.readable(plugin, name):
         click.echo(notice, err=True)
+    plugin.passing = True
     return plugin
 
 
@@ -102,7 +103,7 @@ def _publish(name: str, publisher: Publisher, telegrams: Path | None, private: s
                 raise click.ClickException(f"{name}: {printable(lane)}: {reason(failed)}")
     lanes = sorted({publisher.lane(telegram) for telegram in batch} - {""})
     where = f" to {', '.join(lanes)}" if lanes else ""
-    click.echo(f"{name}: published {_counted(batch)}{where}", err=True)
+    click.echo(printable(f"{name}: published {_counted(batch)}{where}"), err=True)
 
 
 def _public(telegram: Telegram, keep: Sequence[str]) -> Telegram:
@@ -137,7 +138,6 @@ def _subscribe(name: str, subscriber: Subscriber, count: int | None) -> None:
         subscriber.confirm()
         return telegrams
 
-    subscriber.passing = True
     with subscriber:
         _follow(receive, count, lambda: subscriber.pause)
 

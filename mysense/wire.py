@@ -109,17 +109,17 @@ def encode(telegram: Telegram) -> str:
     ident = telegram.ident
     head = f'{{"project":{_dumps(ident.project)},"serial":{_dumps(ident.serial)}'
     if isinstance(telegram, Data):
-        flags = f',"flags":{_dumps(dict(telegram.flags))}' if telegram.flags else ""
-        return f'{head},"data":{_timed(telegram.time, telegram.values)}{flags}}}'
+        return f'{head},"data":{_timed(telegram.time, telegram.values)}{_flags(telegram)}}}'
     said = {"kind": telegram.kind, "text": telegram.text, "values": clean(telegram.values)}
     return f'{head},"note":{_timed(telegram.time, {k: v for k, v in said.items() if v})}}}'
 
 
 def encode_classic(data: Data) -> str:
     """The one message of existing kits: ``{"metadata": {…}, "data": {…}}``."""
-    return f'{{"metadata":{encode_ident(data.ident)},"data":{_timed(data.time, data.values)}}}'
+    return f'{{"metadata":{encode_ident(data.ident)},"data":{_timed(data.time, data.values)}{_flags(data)}}}'
 
 
+@lru_cache(maxsize=1024)  # in classic messages it goes with all data
 def encode_ident(ident: Ident) -> str:
     """An ident as a JSON object."""
     said: dict[str, Any] = {"project": ident.project, "serial": ident.serial}
@@ -137,6 +137,10 @@ def encode_ident(ident: Ident) -> str:
 def encode_values(values: Mapping[str, Any]) -> str:
     """Values as a JSON object; ValueError where one is not finite."""
     return _dumps(values)
+
+
+def _flags(data: Data) -> str:
+    return f',"flags":{_dumps(dict(data.flags))}' if data.flags else ""
 
 
 def _field(f: Field) -> dict[str, str]:
@@ -240,6 +244,8 @@ def _decode(message: Any, idents: MutableMapping[tuple[str, str], Ident]) -> Ite
         return
     records = message["data"] if isinstance(message["data"], list) else [message["data"]]
     for record in records:
+        if not isinstance(record, dict):
+            raise ValueError("no telegram: 'data' is no object with time and values")
         values = dict(record)
         yield Data(ident, _time(values), flat(values), {str(k): str(v) for k, v in message.get("flags", {}).items()})
 

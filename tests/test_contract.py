@@ -3,13 +3,15 @@
 import json
 import threading
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
+from typing import ClassVar
 
 import paho.mqtt.publish
 import pytest
 
 from mysense import registry, wire
-from mysense.channels import influxdb, influxlisten, ttn
+from mysense.channels import influxdb, influxlisten, mqtt, ttn
 from mysense.channels.console import Publisher as Console
 from mysense.channels.csv import Publisher as Csv
 from mysense.processors.calibrate import Processor as Calibrate
@@ -138,6 +140,55 @@ class TestInfluxListenSubscriber(SubscriberContract):
     def send(self, telegrams):
         with influxdb.Publisher(hostname="127.0.0.1", port=self.port) as far:
             assert not far.publish(telegrams)
+
+
+class TestMqtt(PublisherContract):
+    @pytest.fixture(autouse=True)
+    def _server(self, mosquitto, serial):
+        self.options = {"hostname": "127.0.0.1", "port": mosquitto.port, "topic": serial}
+
+    def make(self):
+        return mqtt.Publisher(**self.options)
+
+
+class TestMqttSubscriber(SubscriberContract):
+    options: ClassVar[dict[str, str]] = {}
+
+    @pytest.fixture(autouse=True)
+    def _server(self, mosquitto, serial):
+        self.port, self.name = mosquitto.port, serial
+
+    def make(self):
+        return mqtt.Subscriber(
+            hostname="127.0.0.1", port=self.port, client_id=self.name, topic=f"{self.name}/{{project}}/{{serial}}",
+            **self.options,
+        )  # fmt: skip
+
+    def send(self, telegrams):
+        messages = [self.message(telegram) for telegram in telegrams if isinstance(telegram, Data)]
+        paho.mqtt.publish.multiple(messages, "127.0.0.1", self.port)
+
+    def message(self, data):
+        topic = f"{self.name}/{data.ident.project}/{data.ident.serial}"
+        return {"topic": topic, "payload": wire.encode_classic(data), "qos": 1}
+
+
+class TestMqttSubscriberByPaho(TestMqttSubscriber):
+    options: ClassVar[dict[str, str]] = {"reader": "paho"}
+
+
+class TestMqttSubscriberInVersion3(TestMqttSubscriber):
+    options: ClassVar[dict[str, str]] = {"version": "3.1.1"}
+
+
+class TestMqttSubscriberSplit(TestMqttSubscriber):
+    def send(self, telegrams):
+        messages = []
+        for ident, each in groupby((t for t in telegrams if isinstance(t, Data)), key=lambda data: data.ident):
+            topic = f"{self.name}/{ident.project}/{ident.serial}"
+            messages.append({"topic": f"{topic}/ident", "payload": wire.encode(ident), "qos": 1})
+            messages += [{"topic": f"{topic}/data", "payload": wire.encode(data), "qos": 1} for data in each]
+        paho.mqtt.publish.multiple(messages, "127.0.0.1", self.port)
 
 
 class TestTTNSubscriber(SubscriberContract):

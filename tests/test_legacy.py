@@ -137,7 +137,7 @@ def test_migrate_prints_what_today_reads_the_same(tmp_path):
     assert [getattr(end.plugin, "password", "") for end in new.ends] == [
         getattr(end.plugin, "password", "") for end in old.ends
     ]
-    assert "[mqttpub] (publisher:mqtt)" in done.stdout
+    assert "[db] (publisher:mysql)" in done.stdout
 
 
 def test_a_file_of_today_is_not_taken_for_one_of_old():
@@ -199,7 +199,7 @@ def test_calibrations_of_a_sensor_that_is_off_change_nothing():
 
 
 def test_calibrations_without_a_publisher_are_no_failure():
-    settings = config.parse("[dylos]\ninput = true\ncalibrations = [[1,2]]\n[mqttpub]\noutput = true\n")
+    settings = config.parse("[dylos]\ninput = true\ncalibrations = [[1,2]]\n[email]\noutput = true\n")
 
     assert "belong to publishers, and there is none" in "\n".join(settings.notices)
 
