@@ -23,7 +23,7 @@ def wanted(names):
     for name in names:
         requirement = Requirement(name)
         if requirement.name == "mysense":
-            for extra in requirement.extras:
+            for extra in sorted(requirement.extras):
                 yield from wanted(EXTRAS[extra])
         else:
             yield requirement

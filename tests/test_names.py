@@ -1,14 +1,19 @@
 """Names from outside reach no query and no path but as names: a real server is asked afterwards what became of it."""
 
+import re
 from contextlib import suppress
 
+import paho.mqtt.client
+import paho.mqtt.enums
+import paho.mqtt.publish
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from mysense.channels import influxdb
+from mysense.channels import influxdb, mqtt
 from mysense.channels.csv import Publisher as Csv
 from mysense.errors import RejectedError
 from mysense.telegram import SECOND, Data, Field, Ident
+from tests.kit import until
 from tests.servers import Influxd
 
 T0 = 1_700_000_000 * SECOND
@@ -78,3 +83,34 @@ def test_no_name_leaves_the_folder_of_a_csv_publisher(tmp_path_factory, project,
 
     assert [path.name for path in folder.iterdir()] == ["inside"]
     assert all(path.is_file() for path in (folder / "inside").iterdir())
+
+
+def test_no_name_leaves_the_place_of_its_node_at_a_broker(own_mosquitto):
+    heard = []
+    listener = paho.mqtt.client.Client(paho.mqtt.enums.CallbackAPIVersion.VERSION2)
+    listener.on_message = lambda client, data, message: heard.append(message.topic)
+    listener.connect("127.0.0.1", own_mosquitto.port)
+    listener.subscribe("#", 1)
+    listener.loop_start()
+
+    @FEW
+    @given(NODES, NODES, NAMES, NAMES)
+    @example("Demo", "k1", EVIL[4], EVIL[0])
+    def publish(project, serial, label, name):
+        data = Data(idents(project, serial, label, name), T0, {name: 1.0, "say": label})
+        for options in ({}, {"layout": "split"}):
+            with mqtt.Publisher(hostname="127.0.0.1", port=own_mosquitto.port, **options) as far:
+                failed = far.publish([data.ident, data])
+                assert all(isinstance(error, RejectedError) for error in failed.values()), failed
+
+    try:
+        publish()
+        paho.mqtt.publish.single("last", b"x", 1, hostname="127.0.0.1", port=own_mosquitto.port)
+        until(lambda: "last" in heard)
+    finally:
+        listener.disconnect()
+        listener.loop_stop()
+
+    heard.remove("last")
+    assert heard
+    assert all(re.fullmatch(r"IoS/[^/+#\0]+/[^/+#\0]+(/ident|/data)?", topic) for topic in heard), heard

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mysense import config, logs, shown, wire
+from mysense import config, logs, options, registry, shown, tryout, wire
 from mysense.channels.influxdb import Publisher as InfluxDB
 from mysense.channels.influxlisten.access import Access
 from mysense.journal.sqlite import SqliteJournal
@@ -124,6 +124,14 @@ def test_a_plugin_that_is_tried_by_hand_tells_no_password(leaky, monkeypatch, ho
     assert found(tried.stdout + tried.stderr) == []
     assert MASK in tried.stderr
     assert ("please report it" in tried.stderr) == (how != "away")
+
+
+@pytest.mark.parametrize("kind", tryout.VERBS)
+def test_no_flag_takes_a_secret(kind):
+    for name in registry.names(kind):
+        secret = {o.name for o in options.declared(registry.find(kind, name)).values() if o.secret}
+
+        assert secret.isdisjoint(param.name for param in tryout.command(kind, name).params)
 
 
 def test_what_is_shown_of_a_configuration_holds_no_secret():
