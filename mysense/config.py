@@ -12,6 +12,7 @@ from mysense.ini import Section
 from mysense.plugin import Plugin
 from mysense.sections import Reader, fill, where
 from mysense.settings import END_OPTIONS, SYSTEM_STATE, End, Settings
+from mysense.shown import MASK, masked
 
 NAME = "MySense.conf"
 OLD = "this is a file of the original MySense; 'mysense config migrate FILE' prints it in today's form"
@@ -161,7 +162,7 @@ def show(path: Path, env: Mapping[str, str] = os.environ) -> str:
     for name, values in core.items():
         lines += [f"[{name}]", *_shown(values), ""]
     if settings.identity.extra:
-        lines += ["[meta]", *(f"{k} = {v}" for k, v in settings.identity.extra.items()), ""]
+        lines += ["[meta]", *(f"{k} = {masked(str(v))}" for k, v in settings.identity.extra.items()), ""]
     shown: set[str] = set()
     for section, step in (
         step for steps in (settings.intake, *(e.processors for e in settings.ends)) for step in steps
@@ -177,4 +178,4 @@ def show(path: Path, env: Mapping[str, str] = os.environ) -> str:
 def _shown(values: Any) -> Iterator[str]:
     for o in options.declared(type(values)).values():
         text = options.show(getattr(values, o.name)).replace("\n", "\n    ")
-        yield f"{o.name} = {'********' if o.secret and text else text}".rstrip()
+        yield f"{o.name} = {MASK if o.secret and text else masked(text)}".rstrip()

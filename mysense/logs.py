@@ -5,11 +5,13 @@ import logging.handlers
 import os
 import queue
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from mysense.settings import LoggingOptions
+from mysense.shown import lines
 
 log = logging.getLogger("mysense")
 SYSLOG = "/dev/log"
@@ -24,6 +26,7 @@ def setup(options: LoggingOptions) -> Iterator[None]:
     handler = _handler(options.file)
     waiting: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
     door = logging.handlers.QueueHandler(waiting)
+    door.setFormatter(_Plain())
     listener = logging.handlers.QueueListener(waiting, handler)
     root = logging.getLogger()
     level = root.level
@@ -44,6 +47,26 @@ def setup(options: LoggingOptions) -> Iterator[None]:
 def set_level(options: LoggingOptions) -> None:
     """The least that is told from now on."""
     logging.getLogger().setLevel(options.level.upper())
+
+
+def plain() -> None:
+    """Have what Python would print by itself, where no log is set up or a thread ends, as people may see it."""
+    if logging.lastResort:
+        logging.lastResort.setFormatter(_Plain())
+    threading.excepthook = _ended
+
+
+def _ended(args: threading.ExceptHookArgs) -> None:
+    """A thread ended by an error that nobody foresaw: Python would print it as it is."""
+    name, error = args.thread.name if args.thread else "?", args.exc_value
+    log.critical("thread %s has ended: a bug in mysense or in a plugin; please report it", name, exc_info=error)
+
+
+class _Plain(logging.Formatter):
+    """Messages and tracebacks as people may see them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return lines(super().format(record))
 
 
 def _handler(file: str) -> logging.Handler:

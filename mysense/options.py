@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from mysense.errors import ConfigError
+from mysense.shown import learn
 
 T = TypeVar("T")
 
@@ -178,6 +179,8 @@ def convert(
         if name not in known:
             problems.append(f"{where(name)} unknown option{nearest(name, known)}")
         elif text.strip() or not known[name].required:  # an empty text is none
+            if known[name].secret:
+                learn(text.strip())
             try:
                 values[name] = known[name].convert(text.strip())
             except Exception as error:  # a plugin's own parser may raise anything

@@ -189,13 +189,14 @@ class PublishWorker(Worker):
             return error
 
     def _set_aside(self, lane: str, item: Entry, error: RejectedError) -> Stuck | None:
-        self.cursor.reject(item.seq, str(error), item.telegram)
+        why = reason(error)
+        self.cursor.reject(item.seq, why, item.telegram)
         count = self._streak[lane] = self._streak.get(lane, 0) + 1
         if count == 1:  # told once; the rest is counted
-            log.warning("%s: telegram %d set aside: %s", self.section, item.seq, error)
+            log.warning("%s: telegram %d set aside: %s", self.section, item.seq, why)
         if count < BLOCK:
             return None
-        text = f"{count} telegrams in a row were refused ({error}); see 'mysense journal rejected', mend, then 'retry'"
+        text = f"{count} telegrams in a row were refused ({why}); see 'mysense journal rejected', mend, then 'retry'"
         return Stuck(item.seq + 1, text, True)
 
     def _park(self, items: Sequence[Entry], stuck: Mapping[str, Stuck]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mysense.errors import ConfigError
+from mysense.shown import learn
 
 _PLACE = re.compile(r"\$\{(\w+)\}")
 _ENDS = {"publisher": "pub", "subscriber": "sub", "administrator": "admin"}
@@ -39,15 +40,18 @@ def password(given: str, file: Path | None, option: str = "password_file") -> st
     Raises ConfigError, in the words of the *option* that names the file, when it cannot be read.
     """
     if given or file is None:
+        learn(given)
         return given
     for place in _places(file):
         try:
-            return place.read_text(encoding="utf-8").partition("\n")[0].strip()
+            found = place.read_text(encoding="utf-8").partition("\n")[0].strip()
         except FileNotFoundError:
             continue
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
             raise ConfigError(f"{option} {place}: {reason}") from None
+        learn(found)
+        return found
     raise ConfigError(f"{option} {file}: there is no such file")
 
 
@@ -71,17 +75,21 @@ def contents(plugin: Any) -> list[tuple[str, str]]:
 
 
 def readable(plugin: Any, section: str) -> list[str]:
-    """A sentence about each file with a password or a token that others can read."""
+    """A sentence about each file with a password, a token or a key that others can read."""
     told = []
-    for option in ("password_file", "token_file"):
+    for option in ("password_file", "token_file", "key_file"):
         file = getattr(plugin, option, None)
-        try:
-            mode = file.stat().st_mode if isinstance(file, Path) else 0
-        except OSError:
-            continue
-        if mode & (stat.S_IRGRP | stat.S_IROTH):
+        if isinstance(file, Path) and open_to_others(file):
             told.append(f"[{section}] {option} {file} can be read by others: chmod 600 {file}")
     return told
+
+
+def open_to_others(file: Path) -> bool:
+    """Whether others than its owner can read a file."""
+    try:
+        return bool(file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
+    except OSError:
+        return False
 
 
 def unverified(plugin: Any, section: str) -> list[str]:

@@ -57,6 +57,7 @@ class Reader:
         self.problems: list[str] = []
         self.notices: list[str] = []
         self._used: set[str] = set()
+        self._written: list[str] = []  # the secrets that stand in the file itself
         self._filled: dict[str, Filled] = {}
         for name, section in sections.items():
             self._filled[name], problems = fill(section, env, file)
@@ -73,6 +74,10 @@ class Reader:
         self._unknown()
         if self.problems:
             raise ConfigError(*sorted(self.problems, key=self._line))
+        if path and self._written and secrets.open_to_others(path):
+            self.notices.append(
+                f"{path} holds {' and '.join(self._written)}, and can be read by others: chmod 600 {path}"
+            )
         if meta := self._filled.get("meta"):
             extra: dict[str, Item] = dict(meta.texts)
             core["id"].extra = extra
@@ -126,6 +131,11 @@ class Reader:
         for name in texts.keys() - known.keys() - common.keys():
             self._problem(section.name, name, f"unknown option{options.nearest(name, [*known, *common])}")
         filled = self._network(section, Filled(_only(texts, known), dict(shown)), set(known))
+        self._written += [
+            f"[{section.name}] {o.name}"
+            for o in known.values()
+            if o.secret and (text := section.texts.get(o.name)) and "${" not in text
+        ]
         if values.get("enabled") is False and any(o.required and not texts.get(o.name) for o in known.values()):
             self.problems += options.convert(known, filled.texts, place, filled.shown)[1]
             return None  # switched off, and not complete yet

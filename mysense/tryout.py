@@ -6,16 +6,18 @@ The flags of a tryout are the options of the plugin's section in MySense.conf.
 import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from mysense import config as conf
-from mysense import examples, options, registry, secrets, wire
+from mysense import examples, logs, options, registry, secrets, wire
 from mysense.clock import Clock
 from mysense.errors import ConfigError, RejectedError
 from mysense.plugin import Plugin, Publisher, Sensor, Subscriber
+from mysense.shown import failure, printable, printable_json
 from mysense.telegram import Data, Ident, Telegram, clean, ident_of
 from mysense.worker import reason
 
@@ -53,6 +55,11 @@ def command(kind: str, name: str) -> click.Command:
             run(name, end, **extra)
         except (OSError, ImportError, ConfigError, RejectedError) as error:
             raise click.ClickException(f"{name}: {reason(error)}") from None
+        except click.ClickException:
+            raise
+        except Exception:
+            click.echo(f"{failure()}\n{name}: this is a bug in mysense or in a plugin; please report it", err=True)
+            sys.exit(1)
 
     return click.Command(VERBS[kind], params=params, callback=callback, help=_help(plugin))
 
@@ -92,18 +99,17 @@ def _publish(name: str, publisher: Publisher, telegrams: Path | None, private: s
     batch = [_public(telegram, keep) for telegram in said]
     with publisher:
         for begin in range(0, len(batch), publisher.max_batch):
-            for lane, failure in (publisher.publish(batch[begin : begin + publisher.max_batch]) or {}).items():
-                raise click.ClickException(f"{name}: {lane}: {reason(failure)}")
+            for lane, failed in (publisher.publish(batch[begin : begin + publisher.max_batch]) or {}).items():
+                raise click.ClickException(f"{name}: {printable(lane)}: {reason(failed)}")
     lanes = sorted({publisher.lane(telegram) for telegram in batch} - {""})
     where = f" to {', '.join(lanes)}" if lanes else ""
-    click.echo(f"{name}: published {_counted(batch)}{where}", err=True)
+    click.echo(printable(f"{name}: published {_counted(batch)}{where}"), err=True)
 
 
 def _public(telegram: Telegram, keep: Sequence[str]) -> Telegram:
     if isinstance(telegram, Ident):
         return telegram.public(keep)
-    public = telegram.ident.public(keep)
-    return Data(public, telegram.time, telegram.values) if isinstance(telegram, Data) else telegram
+    return replace(telegram, ident=telegram.ident.public(keep))
 
 
 def _counted(batch: Sequence[Telegram]) -> str:
@@ -127,7 +133,7 @@ def _subscribe(name: str, subscriber: Subscriber, count: int | None) -> None:
     def receive() -> Sequence[Telegram]:
         telegrams = subscriber.receive()
         for refusal in subscriber.refusals:
-            click.echo(f"{refusal.origin}: {refusal.reason}", err=True)
+            click.echo(printable(f"{refusal.origin}: {refusal.reason}"), err=True)
         subscriber.refusals.clear()
         subscriber.confirm()
         return telegrams
@@ -142,7 +148,7 @@ def _follow(receive: Callable[[], Sequence[Telegram]], count: int | None, pause:
     try:
         while True:
             for telegram in receive():
-                click.echo(wire.encode(telegram))
+                click.echo(printable_json(wire.encode(telegram)))
                 seen += 1
                 if seen == count:
                     return
@@ -166,6 +172,7 @@ def sensor(name: str) -> None:
 
 
 def _main(command: click.Command, program: str) -> None:
+    logs.plain()
     try:
         command.main(prog_name=program)
     except KeyboardInterrupt:

@@ -15,6 +15,7 @@ from mysense.errors import ConfigError
 from mysense.journal import Journal
 from mysense.pipeline import Pipeline
 from mysense.plugin import Plugin, Processor, Refusal, Sensor, Subscriber
+from mysense.shown import masked, printable
 from mysense.state import State
 from mysense.telegram import Ident, Note, Telegram, Value, ident_of
 
@@ -96,6 +97,7 @@ class Worker:
 
     def become(self, state: str, message: str = "", level: int | None = None) -> None:
         """Take on a state, and log it if it is another one."""
+        message = masked(message)
         if (state, message) == (self.status.state, self.status.message):
             return
         self.status.state, self.status.message, self.status.since = state, message, self.clock.now()
@@ -119,11 +121,11 @@ def backoff(failures: int, asked: float | None = None) -> float:
 
 
 def reason(error: BaseException) -> str:
-    """An exception in one line for a person."""
+    """An exception in one line for a person: without secrets, and without what steers a terminal."""
     text = " ".join((error.strerror if isinstance(error, OSError) and error.strerror else str(error)).split())
     if isinstance(error, OSError) and error.filename and str(error.filename) not in text:
         text = f"{error.filename}: {text}"
-    return text or type(error).__name__
+    return printable(masked(text)) or type(error).__name__
 
 
 class SensorWorker(Worker):

@@ -14,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tests.leaks import watch
+
 
 def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
     """Wait until a condition holds and return what it gave; fail when it does not in time."""
@@ -78,6 +80,8 @@ class Kit:
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait(10)
+        if self.log.exists():
+            watch.look(self.log.read_text(errors="replace"))
 
     def status(self) -> dict[str, Any]:
         """What ``mysense status`` says."""

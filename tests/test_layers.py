@@ -23,7 +23,7 @@ LAYERS = """
     settings
     examples  journal  plugin
     control  fields  ini  options  secrets  systemd.*  wire
-    clock  errors  extras  state  telegram  units
+    clock  errors  extras  shown  state  telegram  units
 """
 """A module may import from the lines below its own, and from its own package where that is named with a star."""
 

@@ -122,10 +122,12 @@ def test_comments_behind_values_are_none_of_the_value():
     assert config.parse("[process]\ninterval = 2   ; minutes\n[console]\noutput=true\n").daemon.interval == 120
 
 
+@pytest.mark.shows_secrets
 def test_migrate_prints_what_today_reads_the_same(tmp_path):
     done = mysense("config", "migrate", ORIGINAL)
     conf = tmp_path / "MySense.conf"
     conf.write_text(done.stdout)
+    conf.chmod(0o600)
     old, new = config.load(ORIGINAL), config.load(conf)
 
     assert new.notices == ()

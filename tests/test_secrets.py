@@ -4,6 +4,7 @@ import pytest
 
 from mysense import config, options, registry, secrets
 from mysense.errors import ConfigError
+from mysense.journal.sqlite import SqliteJournal
 from tests.kit import mysense
 
 TWO = "[publisher:influxdb]\nhostname = a\n[publisher:influxdb:cloud]\nhostname = b\n"
@@ -76,7 +77,7 @@ def test_a_tryout_without_its_environment_is_told_the_line(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("option", ["password_file", "token_file"])
+@pytest.mark.parametrize("option", ["password_file", "token_file", "key_file"])
 def test_a_secret_file_that_others_can_read_is_named(tmp_path, option):
     class Section:
         pass
@@ -91,6 +92,27 @@ def test_a_secret_file_that_others_can_read_is_named(tmp_path, option):
     ]
     file.chmod(0o600)
     assert secrets.readable(section, "publisher:x") == []
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [("password = acacadabra", ["[publisher:influxdb] password"]), ("password = ${WORD}", []), ("user = ios", [])],
+)
+def test_a_configuration_with_a_secret_that_others_can_read_is_named(tmp_path, line, told):
+    file = tmp_path / "MySense.conf"
+    file.write_text(f"[publisher:influxdb]\n{line}\n")
+    file.chmod(0o644)
+    said = [f"{file} holds {each}, and can be read by others: chmod 600 {file}" for each in told]
+
+    assert list(config.load(file, {"WORD": "acacadabra"}).notices) == said
+    file.chmod(0o600)
+    assert config.load(file, {"WORD": "acacadabra"}).notices == ()
+
+
+def test_a_new_journal_is_not_for_everybody_to_read(tmp_path):
+    SqliteJournal(tmp_path / "journal.db").close()
+
+    assert (tmp_path / "journal.db").stat().st_mode & 0o777 == 0o640
 
 
 def test_a_missing_file_is_told_by_the_option_that_names_it(tmp_path):

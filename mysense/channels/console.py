@@ -11,13 +11,14 @@ from typing import IO, ClassVar, Literal
 from mysense import plugin, wire
 from mysense.fields import quantity
 from mysense.plugin import option
+from mysense.shown import printable, printable_json
 from mysense.telegram import SECOND, Data, Field, Ident, Note, Telegram, Value, ident_of
 from mysense.units import unit_sign
 
 
 def text(telegram: Telegram) -> str:
     """A telegram for people, some lines of it; times are those of this machine's zone."""
-    return "".join(f"{_printable(line)}\n" for line in _lines(telegram))
+    return "".join(f"{printable(line)}\n" for line in _lines(telegram))
 
 
 def _lines(telegram: Telegram) -> Iterator[str]:
@@ -89,17 +90,6 @@ def _time(time: int) -> str:
     return f"{moment.isoformat()} ({wire.seconds(time)})"
 
 
-def _printable(line: str) -> str:
-    """What strangers write must not steer the terminal.
-
-    >>> _printable("a\\x1b[2Jb")
-    'a\\\\x1b[2Jb'
-    """
-    if line.isprintable():
-        return line
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
-
-
 class Publisher(plugin.Publisher):
     """Print telegrams on standard output, or write them to a file."""
 
@@ -122,7 +112,7 @@ class Publisher(plugin.Publisher):
         self._out = sys.stdout.buffer if number is None else os.fdopen(number, "wb", closefd=False)
 
     def publish(self, batch: Sequence[Telegram]) -> None:
-        lines = map(wire.encode, batch) if self.format == "json" else None
+        lines = [printable_json(wire.encode(each)) for each in batch] if self.format == "json" else None
         said = "".join(f"{line}\n" for line in lines) if lines else "".join(self._texts(batch))
         self._out.write(said.encode("utf-8", "backslashreplace"))
         self._out.flush()

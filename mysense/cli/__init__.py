@@ -8,6 +8,7 @@ import click
 
 from mysense import __version__
 from mysense.errors import ConfigError, JournalError
+from mysense.shown import printable
 
 CONFIGURATION = 78
 """Exit code when MySense.conf is wrong (EX_CONFIG of sysexits.h)."""
@@ -70,6 +71,9 @@ def cli(ctx: click.Context, config: Path | None) -> None:
 
 def main() -> None:
     """The program ``mysense``: errors are one line for a person, and an exit code for a script."""
+    from mysense import logs
+
+    logs.plain()
     try:
         cli.main(prog_name="mysense", standalone_mode=False)
     except click.exceptions.Exit as done:
@@ -81,7 +85,7 @@ def main() -> None:
         sys.exit(error.exit_code)
     except ConfigError as error:
         for problem in error.problems:
-            click.echo(problem, err=True)
+            click.echo(printable(problem), err=True)
         sys.exit(CONFIGURATION)
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has seen enough
@@ -90,4 +94,9 @@ def main() -> None:
         from mysense.worker import reason
 
         click.echo(f"mysense: {reason(error)}", err=True)
+        sys.exit(1)
+    except Exception:
+        from mysense.shown import failure
+
+        click.echo(f"{failure()}\nmysense: this is a bug in mysense or in a plugin; please report it", err=True)
         sys.exit(1)

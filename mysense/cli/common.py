@@ -10,6 +10,7 @@ import click
 from mysense import config
 from mysense.journal.sqlite import SqliteJournal
 from mysense.settings import Settings
+from mysense.shown import printable, printable_json
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
@@ -42,12 +43,12 @@ def existing_journal(ctx: click.Context) -> SqliteJournal:
 
 def show_json(value: Any) -> None:
     """One JSON document."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    click.echo(printable_json(json.dumps(value, indent=2, ensure_ascii=False)))
 
 
 def table(rows: Iterable[Iterable[object]]) -> None:
     """Rows in columns as wide as they need; the last one runs on."""
-    cells = [[str(cell) for cell in row] for row in rows]
+    cells = [[printable(str(cell)) for cell in row] for row in rows]
     widths = [max(len(row[n]) for row in cells if n < len(row)) for n in range(max(map(len, cells), default=0))]
     for row in cells:
         padded = [cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False)]

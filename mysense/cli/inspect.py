@@ -10,6 +10,7 @@ from mysense.cli.common import config_option, json_option, settings, show_json, 
 from mysense.cli.service import running
 from mysense.errors import ConfigError
 from mysense.plugin import Publisher, Sensor
+from mysense.shown import masked
 from mysense.worker import reason
 
 
@@ -30,7 +31,7 @@ def check(ctx: click.Context, as_json: bool) -> None:
         if isinstance(end.plugin, Publisher):
             end.plugin.own = own
         try:
-            rows.append((end.section, True, end.plugin.check()))
+            rows.append((end.section, True, masked(end.plugin.check())))
         except (OSError, ImportError, ConfigError) as error:
             pid = working.get(end.section)  # which has what only one can have: the port, the serial line
             at_work = pid and end.kind != "publisher"
@@ -38,7 +39,7 @@ def check(ctx: click.Context, as_json: bool) -> None:
                 (end.section, True, f"at work in process {pid}") if at_work else (end.section, False, reason(error))
             )
         except Exception as error:  # a plugin's bug must not hide what the others say
-            rows.append((end.section, False, f"{type(error).__name__}: {error}"))
+            rows.append((end.section, False, f"{type(error).__name__}: {reason(error)}"))
     if as_json:
         show_json([{"section": section, "ok": ok, "text": text} for section, ok, text in rows])
     else:

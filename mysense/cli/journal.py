@@ -13,6 +13,7 @@ from mysense.daemon import open_journal, status_of
 from mysense.errors import UnavailableError
 from mysense.journal import Entry, Rejected
 from mysense.journal.sqlite import SqliteJournal
+from mysense.shown import printable, printable_json
 from mysense.telegram import SECOND, Data, Ident, Note, Telegram, ident_of
 
 PAGE = 1000
@@ -36,7 +37,7 @@ def tap(ctx: click.Context, count: int | None, node: str | None) -> None:
             entries = journal.read(after, PAGE)
             after = entries[-1].seq
             for telegram in (t for _, t in entries if node in (None, ident_of(t).node)):
-                click.echo(wire.encode(telegram))
+                click.echo(printable_json(wire.encode(telegram)))
                 if count is not None and (count := count - 1) == 0:
                     return
     except KeyboardInterrupt:
@@ -63,7 +64,7 @@ def status(ctx: click.Context, as_json: bool) -> None:
     click.echo(f"{said['path']} ({said['id']}): entries {said['first']} to {said['last']}, {amount(said['bytes'])}")
     click.echo(f"{entries} entries kept, {said['repeated']} repeats recognised")
     for note in said["notes"]:
-        click.echo(note)
+        click.echo(printable(note))
     rows = [["cursor", "at", "lag", "rejected", "lost", ""]]
     known = {end.section for end in settings(ctx).ends}
     for c in said["cursors"]:
@@ -88,7 +89,7 @@ def show(ctx: click.Context, count: int, node: str | None) -> None:
     else:
         newest = [entry for entry in _entries(journal, 0) if ident_of(entry.telegram).node == node][-count:]
     for seq, telegram in newest:
-        click.echo(f"{seq:8}  {_line(telegram)}")
+        click.echo(f"{seq:8}  {printable(_line(telegram))}")
 
 
 def _line(telegram: Telegram) -> str:
@@ -132,9 +133,9 @@ def export(ctx: click.Context, after: int, node: str | None) -> None:
             continue
         if idents.get(ident.node) != ident:  # data belongs to the ident line before it
             idents[ident.node] = ident
-            click.echo(wire.encode(ident))
+            click.echo(printable_json(wire.encode(ident)))
         if not isinstance(telegram, Ident):
-            click.echo(wire.encode(telegram))
+            click.echo(printable_json(wire.encode(telegram)))
 
 
 @journal.command()
@@ -149,7 +150,8 @@ def rejected(ctx: click.Context, section: str | None, as_json: bool) -> None:
         show_json([{**r._asdict(), "telegram": wire.encode(r.telegram)} for r in found])
         return
     for r in found:
-        click.echo(f"{r.number:6}  {r.cursor}  {_utc(r.time)}  {r.reason}\n        {_what(r)}")
+        click.echo(printable(f"{r.number:6}  {r.cursor}  {_utc(r.time)}  {r.reason}"))
+        click.echo(f"        {printable(_what(r))}")
     click.echo(f"{len(found)} set aside", err=True)
 
 
@@ -157,7 +159,7 @@ def _what(found: Rejected) -> str:
     """What was set aside, in one line."""
     if found.seq or not isinstance(found.telegram, Note):
         return _line(found.telegram)
-    shown = repr(found.telegram.text[:SHOWN])[1:-1]  # what strangers sent must not write on this screen
+    shown = repr(found.telegram.text[:SHOWN])[1:-1]
     more = int(found.telegram.values["bytes"]) - len(found.telegram.text[:SHOWN].encode())
     return f"{found.telegram.values['from']}: {shown or '(empty)'}{f' … and {more} bytes more' if more > 0 else ''}"
 
@@ -202,6 +204,6 @@ def check(ctx: click.Context) -> None:
     begun = time.monotonic()
     wrong = existing_journal(ctx).check()
     for sentence in wrong:
-        click.echo(sentence)
+        click.echo(printable(sentence))
     click.echo(f"{len(wrong) or 'nothing'} wrong, {time.monotonic() - begun:.1f} s", err=True)
     sys.exit(1 if wrong else 0)

@@ -17,6 +17,7 @@ from mysense.cli.common import amount, config_option, duration, json_option, set
 from mysense.daemon import status_of
 from mysense.errors import JournalError, UnavailableError
 from mysense.journal.sqlite import SqliteJournal
+from mysense.shown import printable
 from mysense.telegram import SECOND
 
 READY = 10.0
@@ -148,7 +149,7 @@ def _show(answer: dict[str, Any]) -> None:
         line += f", {amount(journal['written'] * 86400 * SECOND / elapsed)} written a day"
     click.echo(line)
     for note in journal["notes"]:
-        click.echo(f"  {note}")
+        click.echo(f"  {printable(note)}")
     click.echo()
     table(_rows(answer, now))
 

@@ -10,6 +10,9 @@ from mysense.journal import Changes, schema
 from mysense.journal.damaged import carry_over, looks_sound, set_aside
 from mysense.journal.locks import Locks
 
+PRIVATE = 0o640
+"""The rights of a new journal: it holds addresses, and not everybody on this machine is to read it."""
+
 log = logging.getLogger("mysense")
 
 
@@ -36,6 +39,7 @@ def open_sound(path: Path, locks: Locks, mark: str) -> tuple[sqlite3.Connection,
     if not locks.alone():
         raise JournalError(f"the journal {path} is damaged; stop the other processes that use it")
     aside = set_aside(path, mark)
+    path.touch(PRIVATE)
     db = connect(path)
     prepare(db, path)
     told = f"the journal was damaged and is set aside as {aside}: {carry_over(aside, db)}"

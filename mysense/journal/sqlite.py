@@ -11,7 +11,7 @@ from mysense.journal import Changes, CursorStatus, Entry, JournalStatus, Parked,
 from mysense.journal.acks import Acknowledgements
 from mysense.journal.appender import Appender
 from mysense.journal.cursor import SqliteCursor
-from mysense.journal.files import open_sound, written
+from mysense.journal.files import PRIVATE, open_sound, written
 from mysense.journal.locks import Locks
 from mysense.journal.reader import Reader
 from mysense.journal.rejected import keep as keep_rejected
@@ -49,7 +49,7 @@ class SqliteJournal:
         self._set_up(Path(path), clock or Clock())
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.touch()
+            self.path.touch(PRIVATE)
         except OSError as error:
             raise OSError(error.errno, f"the journal cannot be written: {error.strerror}", str(self.path)) from None
         self.locks.enter()

@@ -5,7 +5,7 @@ import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
 from mysense.channels._http import Answer, Connection, retry_after
@@ -29,9 +29,9 @@ class Access:
 
     place: str
     user: str = ""
-    secret: str = ""
+    secret: str = field(default="", repr=False)
     org: str = ""
-    token: str = ""
+    token: str = field(default="", repr=False)
 
 
 class Question(NamedTuple):

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from mysense.channels.influxdb.api import Api
 from mysense.channels.influxdb.server import Server
+from mysense.shown import learn
 from mysense.telegram import check_name
 
 MEANS = {"hourly": "1h", "daily": "1d"}
@@ -159,10 +160,13 @@ class SecretsFolder:
         file = self.file(user)
         if not file.exists() or not file.stat().st_size:
             self.write(file, secrets.token_urlsafe(24))
-        return file.read_text(encoding="utf-8").partition("\n")[0].strip()
+        password = file.read_text(encoding="utf-8").partition("\n")[0].strip()
+        learn(password)
+        return password
 
     def write(self, file: Path, secret: str) -> None:
         """A new file with a secret."""
+        learn(secret)
         self.prepare(file)
         with file.open("w", encoding="utf-8") as out:
             out.write(f"{secret}\n")

@@ -3,7 +3,7 @@
 import binascii
 from base64 import b64decode
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hmac import compare_digest
 
 
@@ -12,8 +12,8 @@ class Access:
     """What must be shown; where both a password and a token are set, either will do."""
 
     user: str = ""
-    secret: str = ""
-    token: str = ""
+    secret: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
 
     @property
     def open(self) -> bool:

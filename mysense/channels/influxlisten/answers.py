@@ -76,7 +76,7 @@ class V2(Answers):
 
     database = "bucket"
     _codes: ClassVar = {400: "invalid", 401: "unauthorized", 404: "not found", 413: "request too large",
-                        415: "invalid", 503: "unavailable"}  # fmt: skip
+                        415: "invalid", 429: "too many requests", 503: "unavailable"}  # fmt: skip
 
     def named(self, asked: Mapping[str, str]) -> str:
         return asked.get(self.database, "").partition("/")[0]  # clients of 1.8 write database/retention policy

@@ -111,6 +111,7 @@ class Conversation(BaseHTTPRequestHandler):
             if self._crowded:
                 self.close_connection = True
                 raise Refusal(503, "too many connections: come again", AGAIN)
+            self._intake.welcome(self._client)
             parts = urlsplit(self.path.encode("latin-1").decode("utf-8", "replace"))
             answers = _WRITES.get(parts.path, answers)
             methods = _METHODS.get(parts.path)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from math import ceil
 from typing import Any, NamedTuple
 
 from mysense.channels._influx.protocol import Reader
@@ -13,6 +14,7 @@ from mysense.channels.influxlisten import questions
 from mysense.channels.influxlisten.access import Access
 from mysense.channels.influxlisten.answers import AGAIN, VERSION, Answers, Mistakes, Refusal
 from mysense.channels.influxlisten.body import Room
+from mysense.channels.influxlisten.rates import Rates
 from mysense.channels.influxlisten.waiting import Delivery, Waiting
 
 _TOLD = 1000
@@ -35,18 +37,27 @@ class Intake:
     max_body: int
     timeout: float
     log: logging.Logger
+    rate: float = 0.0
     reader: Reader = field(default_factory=Reader)
     databases: questions.Databases = field(default_factory=questions.Databases)
     told: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.room = Room(2 * self.max_body)
+        self.rates = Rates(self.rate)
+
+    def welcome(self, client: str) -> None:
+        """Refusal for whoever comes too often."""
+        if wait := self.rates.wait(client):
+            self.tell(f"rate {client}", f"{client} comes more often than rate = {self.rate:g} a second: it is put off")
+            raise Refusal(429, "too many requests: come again", {"Retry-After": str(ceil(wait))})
 
     def admit(self, client: str, authorization: str, asked: Mapping[str, str]) -> None:
         """Refusal for whoever may not write."""
         if self.access.allows(authorization, asked):
             return
         shown = bool(authorization or asked.get("u"))
+        self.rates.guessed(client)
         self.tell(client, f"{client} shows {'a wrong' if shown else 'no'} password or token: it is refused")
         why = "authorization failed" if shown else "unable to parse authentication credentials"
         raise Refusal(401, why, {"WWW-Authenticate": 'Basic realm="InfluxDB"'})

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from mysense.channels.influxlisten.conversation import Conversation
 from mysense.channels.influxlisten.intake import Intake
+from mysense.channels.influxlisten.rates import counted
 from mysense.errors import UnavailableError
 
 _STOP = 5.0
@@ -16,11 +17,13 @@ _STOP = 5.0
 
 
 class Server:
-    """Listens from the beginning until it is closed. Beyond *most* connections clients are sent away."""
+    """Listens from the beginning until it is closed. Beyond *most* connections clients are sent away,
+    and one that has half of them already: what comes from this machine may be a proxy, and counts as many."""
 
     def __init__(self, host: str, port: int, intake: Intake, most: int, tls: ssl.SSLContext | None = None) -> None:
         self._intake, self._most, self._tls = intake, most, tls
         self._open: dict[threading.Thread, socket.socket] = {}
+        self._clients: dict[threading.Thread, str] = {}
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._listener = listening(host, port)
@@ -67,7 +70,9 @@ class Server:
                 sock = self._tls.wrap_socket(sock, server_side=True)
             with self._lock:
                 self._open[me] = sock
-                crowded = len(self._open) > self._most
+                self._clients[me] = name = counted(client)
+                mine = sum(other == name for other in self._clients.values()) if name else 0
+                crowded = len(self._open) > self._most or mine > max(1, self._most // 2)
                 if self._closing.is_set():
                     _shut(sock, socket.SHUT_RD)
             Conversation(sock, client, self._intake, crowded)
@@ -81,6 +86,7 @@ class Server:
     def _forget(self, thread: threading.Thread, sock: socket.socket) -> None:
         with self._lock:
             self._open.pop(thread, None)
+            self._clients.pop(thread, None)
         sock.close()
 
 

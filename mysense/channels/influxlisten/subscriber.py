@@ -38,7 +38,8 @@ class Subscriber(plugin.Subscriber):
     timeout: float = option(
         10.0, "seconds for a client to send, and for the journal to take it", parse=plugin.seconds, least=0.1
     )
-    connections: int = option(200, "the most clients at once", least=1, most=10_000)
+    connections: int = option(200, "the most connections at once, half of them for one client", least=1, most=10_000)
+    rate: float = option(500.0, "the most requests a second of one client; 0: any number", least=0)
 
     _taken: list[Delivery] = field(init=False, repr=False, default_factory=list)
     _warned: bool = field(init=False, repr=False, default=False)
@@ -52,7 +53,7 @@ class Subscriber(plugin.Subscriber):
             self._warned = True
         self._telegrams = Telegrams(self.state)
         self._waiting = Waiting()
-        intake = Intake(access, self._waiting, self.max_body, self.timeout, self.log)
+        intake = Intake(access, self._waiting, self.max_body, self.timeout, self.log, self.rate)
         self._server = Server(self.hostname, self.port, intake, self.connections, tls)
 
     def close(self) -> None:
