@@ -207,7 +207,7 @@ def test_who_may_not_is_told_what_an_administrator_types(influxd_auth, set_up, n
     ("env", "said"),
     [
         ({}, "wants to know who we are: set user and password_file"),
-        ({**ROOT, "INFLUXADMINPASS": "wrong"}, "does not know user 'root' or the password is wrong"),
+        ({**ROOT, "INFLUXADMINPASS": "an0ther"}, "does not know user 'root' or the password is wrong"),
     ],
 )
 def test_a_stranger_is_told_so(set_up, node, env, said):
