@@ -48,7 +48,7 @@ bench: ## measure; the figures belong to this machine
 	@sh scripts/servers $(SERVERS)
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit; done
 
-torture: ## do the worst to it for some minutes; ARGS='--seed N' repeats a run
+torture: ## do the worst to it for an hour; ARGS='--seed N' repeats a run
 	$(SETUP) test
 	@sh scripts/servers $(SERVERS)
 	@for file in torture/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file $(ARGS) || exit; done
