@@ -260,9 +260,15 @@ class PublishWorker(Worker):
         self.lanes = {name: replace(parked, blocked=False) for name, parked in self.lanes.items()}
         self._streak.clear()
         self._due.clear()
-        for kept in self._journal.rejected(self.section):
-            if self._attempt(self.plugin.lane(kept.telegram), [Entry(kept.seq, kept.telegram)]) is None:
-                self._journal.drop_rejected([kept.number])
+        kept, failures = self._journal.rejected(self.section), list[Exception]()
+        for each in kept:
+            if error := self._attempt(self.plugin.lane(each.telegram), [Entry(each.seq, each.telegram)]):
+                failures.append(error)
+            else:
+                self._journal.drop_rejected([each.number])
+        if kept:
+            sent, why = len(kept) - len(failures), f": {reason(failures[-1])}" if failures else ""
+            log.info("%s: of %d telegrams set aside %d are delivered now%s", self.section, len(kept), sent, why)
 
 
 class _Ahead:

@@ -82,7 +82,9 @@ def secure(folder, authority):
 
 @pytest.mark.parametrize("hostname", ["localhost", "127.0.0.1"])
 def test_a_broker_is_reached_encrypted(secure, folder, hostname):
-    assert "lets us read" in subscriber(secure, hostname=hostname, ssl=True, ca_file=folder / "ca.pem").check()
+    assert (
+        "takes our subscription" in subscriber(secure, hostname=hostname, ssl=True, ca_file=folder / "ca.pem").check()
+    )
 
 
 def test_a_certificate_of_others_is_not_trusted(secure, folder):

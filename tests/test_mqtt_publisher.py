@@ -398,7 +398,7 @@ def test_a_wrong_password_is_told_once_and_nothing_is_lost_until_it_is_mended(tm
     with server, Listener(server.port, topic, user="ears", password="b") as ears, working(journal, far) as worker:
         journal.append([data(n, ident) for n in range(10)])
         until(lambda: worker.status.state == "waiting")
-        assert "see user, password_file" in worker.status.message
+        assert "see user and password" in worker.status.message
         until(lambda: worker._failures > 1)
         word.write_text("right\n")
         until(lambda: worker.cursor.lag == 0)

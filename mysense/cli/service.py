@@ -60,7 +60,7 @@ def start(ctx: click.Context) -> None:
     told = Path(chosen.logging.file) if chosen.logging.file not in ("", "syslog") else journal.with_suffix(".log")
     with told.open("ab") as log:
         daemon = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "mysense", "run", "-c", str(chosen.path)],
+            [sys.executable, "-P", "-m", "mysense", "run", "-c", str(chosen.path)],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
     wait_until(lambda: daemon.poll() is not None or running(journal), READY)
@@ -145,7 +145,7 @@ def _show(answer: dict[str, Any]) -> None:
         click.echo(f"node {answer['node']}")
     entries = journal["last"] - journal["first"] + 1 if journal["last"] else 0
     line = f"journal {journal['path']}: {entries} entries, {amount(journal['bytes'])}"
-    if answer["pid"] and (elapsed := now - journal["since"]) > 60 * SECOND:
+    if answer["pid"] and (elapsed := now - journal["since"]) > 3600 * SECOND:
         line += f", {amount(journal['written'] * 86400 * SECOND / elapsed)} written a day"
     click.echo(line)
     for note in journal["notes"]:

@@ -225,6 +225,10 @@ class SqliteJournal:
         rows = [(number,) for number in numbers]
 
         def drop(db: sqlite3.Connection) -> None:
+            db.executemany(
+                "UPDATE cursor SET rejected = rejected - 1"
+                " WHERE rejected > 0 AND name = (SELECT cursor FROM rejected WHERE number = ?)", rows,
+            )  # fmt: skip
             db.executemany("DELETE FROM rejected WHERE number = ?", rows)
 
         self._do(drop)

@@ -18,7 +18,7 @@ from mysense.channels._mqtt.stream import CHUNK, LARGEST, NOT_MQTT, Message, Str
 from mysense.errors import UnavailableError
 
 _SUDDEN = 5.0  # seconds after which a connection that is lost was not one for long
-_RIVAL = 60.0  # seconds to stay away from another client that has our name
+_RIVAL = 60.0  # seconds, at most, to stay away from another client that has our name
 _ENOUGH = 4 * CHUNK  # bytes that may come before the answer to a subscription
 
 
@@ -29,6 +29,7 @@ class Client:
     away (MQTT 3.1.1 knows only for ever); 0: no session is kept. *window* is how many messages it
     may send before the first is acknowledged (MQTT 5; 0: as it likes). *will* is what it publishes
     when this connection is lost. With *cut*, messages are cut out of the stream before paho sees them.
+    *lost* is how many connections before this were lost as soon as they were made.
     """
 
     def __init__(
@@ -44,10 +45,11 @@ class Client:
         user: str = "",
         secret: str = "",
         tls: ssl.SSLContext | None = None,
+        lost: int = 0,
     ) -> None:
         self.place, self.client_id = place, client_id
         self._lasting, self._will, self._window, self._cut = lasting, will, window, cut
-        self._timeout, self._user, self._secret, self._tls = timeout, user, secret, tls
+        self._timeout, self._user, self._secret, self._tls, self._before = timeout, user, secret, tls, lost
         self.messages: list[Message] = []
         self.confirmed: dict[int, str] = {}
         """What was published and is confirmed: by its number why the broker refused it, or nothing."""
@@ -58,6 +60,8 @@ class Client:
         self.room = 0
         """How many messages it takes before it has confirmed the first, where it said so; else 0."""
         self.version = 0
+        self.sudden = False
+        """Whether it was lost as soon as it was made."""
         self._paho: Any = None
         self._asked: dict[int, Sequence[str]] = {}  # subscriptions that wait for the broker's word
         self._code: int | None = None  # of the broker's answer to the connection
@@ -93,7 +97,7 @@ class Client:
         except UnavailableError:
             raise
         except (OSError, ValueError) as error:
-            raise UnavailableError(f"{self.place}: {reasons.failed(error)}") from None
+            raise UnavailableError(f"{self.place}: {reasons.failed(error, bool(self._tls))}") from None
         finally:
             if self._code != 0:
                 self.close()
@@ -137,8 +141,10 @@ class Client:
             self._gone = reasons.silent(bool(self._tls))
         else:
             self._gone = "the connection was lost"
-            if time.monotonic() - self._begun < _SUDDEN:
+            self.sudden = time.monotonic() - self._begun < _SUDDEN
+            if self.sudden and self._before:  # once may be chance
                 self._gone += f" at once; does another client have the client_id {self.client_id!r}, too?"
+                self._pause = min(_RIVAL, 2.0 ** min(self._before, 16))
 
     # Turning
 

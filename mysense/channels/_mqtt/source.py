@@ -20,6 +20,8 @@ COMPANY = 0.002
 """Seconds that a crowd of messages waits for more to be committed with."""
 CROWD = 20
 """Messages that are a crowd: what comes one by one is not held up."""
+SHOWN = 4
+"""Filters that are named by a check."""
 ENOUGH = 4_000_000
 """Bytes of messages that go into the journal at once: large ones wait in the broker, not here."""
 
@@ -130,4 +132,6 @@ class Source(Broker, plugin.Subscriber):
             client.subscribe(self.filters())
         finally:
             client.close()
-        return f"{self.place} lets us read {', '.join(self.filters())} (MQTT {'5' if client.version == 5 else '3.1.1'})"
+        filters, version = self.filters(), "5" if client.version == 5 else "3.1.1"
+        more = f" and {len(filters) - SHOWN} more" if len(filters) > SHOWN else ""
+        return f"{self.place} takes our subscription to {', '.join(filters[:SHOWN])}{more} (MQTT {version})"

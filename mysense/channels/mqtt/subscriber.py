@@ -24,10 +24,11 @@ class Subscriber(Source):
 
     def open(self) -> None:
         super().open()
-        self._made = Telegrams(self._topics(), self.state)
+        topics = self._topics()
+        self._made, self._others = Telegrams(topics, self.state), topics.others
 
     def telegrams(self, topic: str, payload: bytes) -> Sequence[Telegram]:
-        return self._made.of(topic, payload)
+        return () if topic.endswith(self._others) else self._made.of(topic, payload)
 
     def _topics(self) -> Topics:
         return Topics(checked(self.topic), self.projects, self.serials)

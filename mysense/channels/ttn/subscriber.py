@@ -45,6 +45,7 @@ class Subscriber(Source):
     _telegrams: Telegrams | None = field(init=False, repr=False, default=None)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.topic:
             raise ValueError("topic: name what to subscribe to, as v3/+/devices/+/up")
         if not (self.all or self.devices or self.devices_file):
