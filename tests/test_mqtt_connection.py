@@ -237,10 +237,14 @@ def test_what_came_before_the_connection_was_lost_is_taken_and_then_the_loss_is_
         source.receive()
         server.say(b"".join(publish("IoS/BdP/k1", TELEGRAM % n, 0, version=number) for n in range(30)))
         server.hang_up()
-        with pytest.raises(UnavailableError, match="the connection was lost"):
+
+        def work():
             while True:
-                taken += source.receive()
+                taken.extend(source.receive())
                 source.confirm()
+
+        with pytest.raises(UnavailableError, match="the connection was lost"):
+            work()
 
     assert [each.time // SECOND for each in taken] == [*range(30)]
 
