@@ -10,6 +10,8 @@ import trustme
 
 from mysense import examples
 from mysense.channels import mqtt
+from mysense.channels._mqtt.client import Client
+from mysense.channels._mqtt.stream import Message
 from mysense.channels.mqtt import delivery
 from mysense.clock import Clock
 from mysense.errors import ConfigError, RejectedError, UnavailableError
@@ -21,6 +23,7 @@ from mysense.testing import PublisherContract
 from tests.kit import Kit, mysense, until
 from tests.listener import Listener
 from tests.servers import Mosquitto, free_ports
+from tests.standins.broker import WELCOME, Broker
 
 T0 = 1_700_000_000
 VERSIONS = ["5", "3.1.1"]
@@ -275,6 +278,20 @@ def test_a_broker_that_confirms_and_hangs_up_makes_no_other_message_suspect(tmp_
         journal.append([data(0, good), data(1, bad), data(2, good), data(3, good)])
         until(lambda: worker.cursor.lag == 0, 60)
     assert [kept.telegram.time // SECOND - T0 for kept in journal.rejected("publisher:mqtt")] == [1]
+
+
+def test_messages_that_are_never_sent_again_are_not_remembered_for_ever():
+    with Broker(WELCOME) as server:
+        sending = delivery.Delivery(1, 0.1)
+        for n in range(300):
+            client = Client(f"127.0.0.1:{server.port}", "kit7")
+            client.connect("3.1.1", 60)
+            server.hang_up()
+            with pytest.raises(UnavailableError):
+                sending.run(client, [delivery.Parcel("a", Message("a", b"%d" % n))])
+            client.close()
+
+        assert len(sending._doubted) <= 101
 
 
 def test_a_message_that_is_too_large_is_rejected_before_it_is_sent(tmp_path, ident, topic):

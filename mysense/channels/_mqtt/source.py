@@ -38,6 +38,7 @@ class Source(Broker, plugin.Subscriber):
 
     _client: Client | None = field(init=False, repr=False, default=None)
     _begun: bool = field(init=False, repr=False, default=False)
+    _failed: bool = field(init=False, repr=False, default=False)
     _taken: list[Message] = field(init=False, repr=False, default_factory=list)
 
     def filters(self) -> Sequence[str]:
@@ -116,7 +117,15 @@ class Source(Broker, plugin.Subscriber):
                 raise ValueError(f"larger than a telegram may be: {message.size:,} bytes")
             telegrams += self.telegrams(message.topic, message.payload)
         except ValueError as error:
-            self.refusals.append(Refusal(message.topic, message.payload[:CONTENT], str(error), message.size))
+            self._refuse(message, str(error))
+        except Exception as error:  # it would come again for ever, and hold up all that are behind it
+            if not self._failed:
+                self.log.exception("a bug: a message cannot be made into telegrams; please report it")
+            self._failed = True
+            self._refuse(message, f"a bug: {type(error).__name__}: {error}")
+
+    def _refuse(self, message: Message, reason: str) -> None:
+        self.refusals.append(Refusal(message.topic, message.payload[:CONTENT], reason, message.size))
 
     def confirm(self) -> None:
         assert self._client

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from mysense.channels._mqtt.source import Source
 from mysense.channels.mqtt.telegrams import Telegrams
-from mysense.channels.mqtt.topics import Topics, checked, pattern, possible, shared
+from mysense.channels.mqtt.topics import Topics, checked, possible, shared
+from mysense.options import pattern
 from mysense.plugin import option
 from mysense.telegram import Telegram
 

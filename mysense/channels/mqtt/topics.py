@@ -98,15 +98,6 @@ class Topics:
                 raise ValueError(f"it is of {project}_{serial}, and this topic is not")
 
 
-def pattern(text: str) -> str:
-    """*text* if it is a regular expression, else ValueError."""
-    try:
-        re.compile(text)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"{text!r} is no pattern: {error}") from None
-    return text
-
-
 def shared(text: str) -> str:
     """The name of a group if it can be one, else ValueError."""
     if text and not re.fullmatch(r"[A-Za-z0-9._-]+", text):
