@@ -16,7 +16,8 @@ from mysense.pipeline import Pipeline
 from mysense.plugin import Publisher, Sensor, Subscriber
 from mysense.publishing import PublishWorker
 from mysense.settings import PublisherOptions, Settings
-from mysense.telegram import ident_of
+from mysense.telegram import SECOND, ident_of
+from mysense.timekeeping import close_earlier
 from mysense.worker import SensorWorker, SubscribeWorker, Worker, log, reason
 
 TRIM = 600.0
@@ -54,6 +55,7 @@ class Daemon:
         self._sources_stop = threading.Event()
         self._begun = self.clock.now()
         self._trimmed = self.clock.monotonic()
+        self._ahead = self._begun - int(self._trimmed * SECOND)
         self._lost: dict[str, int] = {}
         self._threads: dict[threading.Thread, Worker | None] = {}
         self._listener: Listener | None = None
@@ -73,11 +75,13 @@ class Daemon:
     def _sources(self) -> list[Worker]:
         sensors = {end.section: cast(Sensor, end.plugin) for end in self.settings.of("sensor")}
         workers: list[Worker] = []
+        close_earlier(self.journal, self.clock)
         if sensors:
             self.journal.hold(SOURCE)
             pipeline = Pipeline(self.settings.intake, self.journal.state(SOURCE))
             ident, interval = self.settings.identity.ident(), self.settings.daemon.interval
-            self.node = node = Node(ident, sensors, interval, self.journal, self.clock, pipeline)
+            trusted = self.settings.daemon.clock == "trusted"
+            self.node = node = Node(ident, sensors, interval, self.journal, self.clock, pipeline, trusted)
             for section, sensor in sensors.items():
                 names = lambda section=section: node.names(section)  # noqa: E731
                 workers.append(SensorWorker(section, sensor, self._sources_stop, self.clock, names, node.give))
@@ -106,6 +110,7 @@ class Daemon:
                     end.processors,
                     options.private,
                     self._own,
+                    self.settings.daemon.clock_wait,
                 )
             )
         return workers
@@ -146,6 +151,7 @@ class Daemon:
     def supervise(self) -> None:
         """Look for stuck sensors, let the journal drop what it need not keep, tell what was lost."""
         now = self.clock.monotonic()
+        self._follow_clock()
         for worker in self.sources:
             deadline = worker.plugin.deadline if isinstance(worker.plugin, Sensor) else None
             if deadline and (since := worker.busy_since) and now - since > deadline and worker.status.state != "stuck":
@@ -159,6 +165,16 @@ class Daemon:
             except OSError as error:
                 log.error("journal: %s", reason(error))
             self._tell_lost()
+
+    def _follow_clock(self) -> None:
+        """Where the clock was set, "since" and "last" in the status go with it."""
+        ahead = self.clock.now() - int(self.clock.monotonic() * SECOND)
+        if abs(by := ahead - self._ahead) > SECOND:
+            self._begun += by
+            for worker in (*self.sources, *self.publishers):
+                worker.status.since += by
+                worker.status.last = worker.status.last and worker.status.last + by
+        self._ahead = ahead
 
     def _tell_lost(self) -> None:
         for cursor in self.journal.status().cursors:
@@ -221,6 +237,7 @@ class Daemon:
             "config": str(self.settings.path or ""),
             "only": self.only,
             "node": self.node.ident().node if self.node else None,
+            "clock": self.node and self.node.clock.trouble(),
             "journal": status_of(self.journal, [worker.cursor for worker in self.publishers]),
             "workers": [asdict(w.status) for w in self.sources]
             + [asdict(w.status) | {"skipped": w.skipped} for w in self.publishers],

@@ -13,7 +13,7 @@ LAYERS = """
     daemon
     node  publishing  sample
     config
-    legacy  sampler  sections  worker
+    legacy  sampler  sections  timekeeping  worker
     registry
     channels.*  journal.*  processors.*  sensors.*
     channels._http  channels._influx.*  channels._mqtt.*  sensors._serial

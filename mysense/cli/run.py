@@ -86,6 +86,7 @@ serial = demo
 geolocation = 51.5,6.1,25
 [daemon]
 interval = 2
+clock = trusted
 [journal]
 path = {folder}/journal.db
 [logging]
