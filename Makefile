@@ -8,7 +8,8 @@ CONF ?= MySense.conf
 ARGS ?=
 
 # The servers that the tests start themselves, each as Debian package:program.
-SERVERS = influxdb:influxd influxdb-client:influx victoria-metrics:victoria-metrics mosquitto:mosquitto
+SERVERS = influxdb:influxd influxdb-client:influx victoria-metrics:victoria-metrics mosquitto:mosquitto \
+    faketime:faketime
 
 VENV := .venv$(addprefix -,$(filter-out python3,$(notdir $(PYTHON))))
 BIN := $(VENV)/bin

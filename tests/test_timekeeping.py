@@ -109,8 +109,8 @@ def kit(tmp_path):
 
 
 def wrong(data):
-    """The data whose time is not that at which it was measured, but for the window's length and a second."""
-    return [d for d in data if not -1 <= d.time / SECOND - d.values["truth"] <= INTERVAL + 2]
+    """The data whose time is not that at which it was measured, but for the length of a window or two."""
+    return [d for d in data if not -2 <= d.time / SECOND - d.values["truth"] <= 3 * INTERVAL]
 
 
 def test_what_is_measured_before_the_clock_is_set_waits_and_then_has_its_right_time(kit):
@@ -176,7 +176,7 @@ def test_without_a_time_service_a_clock_before_the_last_measurement_is_waited_fo
     one.far = Collector()
     one.start().go_on(30)
 
-    assert all(d.values["truth"] <= before[-1].values["truth"] + INTERVAL for d in one.far.data())
+    assert all(d.values["truth"] <= NOW + 31 for d in one.far.data())  # what was measured before
     assert "before what was measured last" in one.daemon.status()["clock"]
     clock.set(NOW + clock.monotonic() - 1000)
     one.go_on(30)
@@ -240,7 +240,7 @@ def test_a_start_that_never_knew_the_time_is_placed_behind_what_was_known(kit):
     assert known < doubted[0].time
     assert {d.flags["time"] for d in doubted} == {"the clock was not set; the time is an estimate"}
     spans = [(d.time - doubted[0].time) / SECOND - (d.values["truth"] - doubted[0].values["truth"]) for d in doubted]
-    assert all(abs(span) <= INTERVAL for span in spans)  # by its own elapsed time
+    assert all(abs(span) <= 2 * INTERVAL for span in spans)  # by its own elapsed time
     assert wrong([d for d in got if not d.flags and d.time <= known]) == []
 
 

@@ -70,9 +70,9 @@ class MemoryJournal:
             ident = self._announce(telegram.ident, telegram.time)
             node = ident.node
             self._newest[node] = max(telegram.time, self._newest.get(node, telegram.time))
-            self._add(replace(telegram, ident=ident, values=values))
+            self._add(replace(telegram, ident=ident, values=values), telegram.time)
         elif isinstance(telegram, Note):
-            self._add(replace(telegram, ident=self._announce(telegram.ident, telegram.time)))
+            self._add(replace(telegram, ident=self._announce(telegram.ident, telegram.time)), telegram.time)
         else:
             self._announce(telegram, None)
 
@@ -87,13 +87,13 @@ class MemoryJournal:
         kept = replace(ident, since=time) if ident.since is None and certain else ident
         self._idents[ident.node] = kept
         if not (last and last.digest == ident.digest):
-            self._add(kept)
+            self._add(kept, time)
         return kept
 
-    def _add(self, telegram: Telegram) -> None:
+    def _add(self, telegram: Telegram, time: int | None) -> None:
         self._last += 1
         self._entries.append(Entry(self._last, telegram))
-        if self._open and (isinstance(telegram, Ident) or telegram.time >= self._open.start):
+        if self._open and time is not None and time >= self._open.start:
             self._boot_of[self._last] = self._open.id
 
     def _place(self, boot: Boot) -> None:
