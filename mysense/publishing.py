@@ -7,6 +7,7 @@ from itertools import takewhile
 from math import inf
 from typing import NamedTuple
 
+from mysense.ahead import Ahead
 from mysense.clock import Clock
 from mysense.errors import RejectedError
 from mysense.journal import Changes, Cursor, Entry, Journal, Parked, Undated
@@ -79,7 +80,7 @@ class PublishWorker(Worker):
         self._due: dict[str, float] = {}
         self._streak: dict[str, int] = {}
         self._published = -inf
-        self._ahead = _Ahead(journal)
+        self._ahead = Ahead(journal)
 
     @property
     def skipped(self) -> int:
@@ -327,38 +328,6 @@ class PublishWorker(Worker):
         for kept in self._journal.rejected(self.section):
             if self._attempt(self.plugin.lane(kept.telegram), [Entry(kept.seq, kept.telegram)]) is None:
                 self._journal.drop_rejected([kept.number])
-
-
-class _Ahead:
-    """Reads the batch behind the one that is on its way."""
-
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
-        self._thread: threading.Thread | None = None
-        self._after = -1
-        self._entries: list[Entry] = []
-
-    def begin(self, after: int, limit: int) -> None:
-        """Start to read the entries above *after*."""
-        self.take(after)
-
-        def read() -> None:
-            try:
-                self._entries = self._journal.read(after, limit)
-            except Exception:  # whoever fetches it next meets the same, and tells it
-                log.debug("reading ahead", exc_info=True)
-
-        self._after, self._thread = after, threading.Thread(target=read, name="ahead", daemon=True)
-        self._thread.start()
-
-    def take(self, after: int) -> list[Entry]:
-        """What was read above *after*; nothing if that was not begun."""
-        if self._thread is None:
-            return []
-        self._thread.join()
-        self._thread = None
-        entries, self._entries = self._entries, []
-        return entries if self._after == after else []
 
 
 def _numbers(telegram: Telegram) -> Telegram:

@@ -13,6 +13,7 @@ LAYERS = """
     daemon
     node  publishing  sample
     config
+    ahead
     legacy  sampler  sections  timekeeping  worker
     registry
     channels.*  journal.*  processors.*  sensors.*
