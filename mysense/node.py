@@ -8,7 +8,7 @@ from math import inf
 
 from mysense import __version__
 from mysense.clock import Clock
-from mysense.journal import Journal
+from mysense.journal import NOT_SET, Dating, Journal
 from mysense.pipeline import Pipeline
 from mysense.plugin import Sensor
 from mysense.sampler import Sampler, saved_at
@@ -41,7 +41,10 @@ class Node:
         kept = journal.state(SOURCE)
         self._pipeline = pipeline or Pipeline((), kept)
         window, newest = kept.get("window", ""), journal.newest(ident.node) or 0
-        self.clock = Timekeeper(clock, trusted, max(newest, saved_at(window)), journal.boots())
+        boots, (at, boot) = journal.boots(), saved_at(window)
+        self.clock = Timekeeper(clock, trusted, max(newest, at), boots)
+        never_known = boot in [each.id for each in boots if each.dating == Dating.OVER]
+        self._left_over = {"time": NOT_SET} if never_known else {}  # flags of the first telegram
         self._sampler = Sampler(interval, sensors, self.clock, newest, window, self._given())
         self._waiting: deque[Telegram] = deque(maxlen=WAITING)
         self._begun: int | None = self.clock.now()
@@ -100,7 +103,7 @@ class Node:
             self._follow(change)
         while taken := self._sampler.take():
             time, values = taken
-            data = Data(self.ident(), time, values)
+            data, self._left_over = Data(self.ident(), time, values, self._left_over), {}
             telegrams = [*self._waiting, *self._pipeline(data), *self._up()]
             self._keep(telegrams, self._sampler.save(force=True))
             self.reported.set()

@@ -167,6 +167,9 @@ class Sampler:
             return json.dumps({**when, "left": left, **self._window.saved()})
 
 
-def saved_at(saved: str) -> int:
-    """When (ns) a window was saved."""
-    return int(json.loads(saved)["at"]) if saved else 0
+def saved_at(saved: str) -> tuple[int, str]:
+    """When (ns) a window was saved, and at which start of the machine its readings were taken, if it has any."""
+    if not saved:
+        return 0, ""
+    said = json.loads(saved)
+    return int(said["at"]), said.get("boot", "") if Window(said) else ""
