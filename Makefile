@@ -7,15 +7,16 @@ CONF ?= MySense.conf
 # More words for mysense or pytest: make run ARGS=--once, make test ARGS='-k journal'
 ARGS ?=
 
-# The servers that the tests start themselves, each as Debian package:program.
-SERVERS = influxdb:influxd influxdb-client:influx victoria-metrics:victoria-metrics mosquitto:mosquitto \
-    faketime:faketime
+# The servers that the tests start themselves, systemd's judge of units, and what turns the hands of a clock, each as
+# Debian package:program.
+SERVERS = influxdb:influxd influxdb-client:influx victoria-metrics:victoria-metrics mosquitto:mosquitto
+SERVERS += systemd:systemd-analyze faketime:faketime
 
 VENV := .venv$(addprefix -,$(filter-out python3,$(notdir $(PYTHON))))
 BIN := $(VENV)/bin
 SETUP = @PYTHON='$(PYTHON)' sh scripts/setup $(VENV)
 
-.PHONY: help run test check format docs bench test-all-pythons clean
+.PHONY: help run test check format docs bench torture test-all-pythons clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 26
@@ -39,7 +40,7 @@ format: ## put the code into shape
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
-docs: ## write the generated files anew: MySense.conf, docs/config.md, docs/commands.md
+docs: ## write the generated files anew: MySense.conf, docs/config.md, docs/commands.md, contrib/
 	$(SETUP) test
 	$(BIN)/python scripts/generate.py
 
@@ -47,6 +48,11 @@ bench: ## measure; the figures belong to this machine
 	$(SETUP) test
 	@sh scripts/servers $(SERVERS)
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit; done
+
+torture: ## do the worst to it for some minutes; ARGS='--seed N' repeats a run
+	$(SETUP) test
+	@sh scripts/servers $(SERVERS)
+	@for file in torture/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file $(ARGS) || exit; done
 
 test-all-pythons: ## make test with every Python of PYTHONS that is on this machine
 	@for python in $(PYTHONS); do \

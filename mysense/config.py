@@ -11,11 +11,12 @@ from mysense.errors import ConfigError
 from mysense.ini import Section
 from mysense.plugin import Plugin
 from mysense.sections import Reader, fill, where
-from mysense.settings import END_OPTIONS, End, Settings
+from mysense.settings import END_OPTIONS, SYSTEM_STATE, End, Settings
 
 NAME = "MySense.conf"
 OLD = "this is a file of the original MySense; 'mysense config migrate FILE' prints it in today's form"
-PLACES = (Path(NAME), Path("/etc/mysense", NAME))
+SYSTEM = Path("/etc/mysense")
+PLACES = (Path(NAME), SYSTEM / NAME)
 
 
 def find(explicit: Path | None = None, env: Mapping[str, str] = os.environ) -> Path:
@@ -24,12 +25,15 @@ def find(explicit: Path | None = None, env: Mapping[str, str] = os.environ) -> P
         return explicit
     if env.get("MYSENSE"):
         return Path(env["MYSENSE"])
+    hidden = None
     for path in PLACES:
         try:
             if path.exists():
                 return path
-        except PermissionError:  # it may be there, and whoever reads it will be told
-            return path
+        except PermissionError:  # a folder of somebody else's; if there is none elsewhere, whoever reads it is told
+            hidden = path
+    if hidden:
+        return hidden
     raise ConfigError(
         f"there is no {' or '.join(map(str, PLACES))}; name the file with -c FILE, or see 'mysense config sample'"
     )
@@ -61,7 +65,10 @@ def parse(text: str, path: Path | None = None, env: Mapping[str, str] = os.envir
     reader = Reader(sections, str(path or NAME), env)
     reader.problems += [f"{reader.file}:{line}: {sentence}" for line, sentence in mistakes]
     reader.notices += notices
-    return reader.settings(path)
+    settings = reader.settings(path)
+    if path and path.absolute().parent == SYSTEM and settings.journal.path == Path():
+        settings.journal.path = SYSTEM_STATE / "journal.db"  # where its service and whoever asks for it both look
+    return settings
 
 
 def _sections(text: str) -> tuple[dict[str, Section], list[tuple[int, str]], list[str]]:

@@ -4,21 +4,22 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
-from typing import Any, cast
+from typing import Any
 
-from mysense import __version__
+from mysense import __version__, logs, reloading
 from mysense.clock import Clock
 from mysense.control import Listener, socket_path
+from mysense.errors import ConfigError
 from mysense.journal import Cursor, Journal
 from mysense.journal.sqlite import SqliteJournal
-from mysense.node import SOURCE, Node
-from mysense.pipeline import Pipeline
-from mysense.plugin import Publisher, Sensor, Subscriber
+from mysense.node import Node
+from mysense.plugin import Sensor
 from mysense.publishing import PublishWorker
-from mysense.settings import PublisherOptions, Settings
+from mysense.settings import Settings
+from mysense.systemd.notify import Service
 from mysense.telegram import SECOND, ident_of
-from mysense.timekeeping import close_earlier
-from mysense.worker import SensorWorker, SubscribeWorker, Worker, log, reason
+from mysense.worker import Worker, log, reason
+from mysense.workers import Workers
 
 TRIM = 600.0
 """Seconds between two looks at what the journal may drop."""
@@ -26,6 +27,8 @@ FLUSH = 2.5
 """Seconds that publishers get, when the daemon stops, to deliver what is in the journal."""
 ONCE = 30.0
 """The same, when a single telegram is all they are to deliver."""
+STALLED = 30.0
+"""Seconds after which a write of the journal is no slow card any more: systemd's watchdog may bite."""
 
 
 def open_journal(settings: Settings, clock: Clock | None = None) -> SqliteJournal:
@@ -43,91 +46,60 @@ def open_journal(settings: Settings, clock: Clock | None = None) -> SqliteJourna
 
 
 class Daemon:
-    """Workers, the own node, the journal between them, and somebody who looks after them.
+    """Workers, the journal between them, and somebody who looks after both.
 
     *only* is ``subscribers`` (everything that brings telegrams in) or ``publishers``; two
     processes may so share one journal. With *once* it stops after the first data telegram.
+    *read* gives the settings as the file has them now, for ``reload``.
     """
 
-    def __init__(self, settings: Settings, *, clock: Clock | None = None, only: str = "", once: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        only: str = "",
+        once: bool = False,
+        read: Callable[[], Settings] | None = None,
+    ) -> None:
         self.settings, self.clock, self.only, self.once = settings, clock or Clock(), only, once
         self.stop = threading.Event()
-        self._sources_stop = threading.Event()
+        self._read = read
+        self._service = Service(self.clock)
+        self._over = False
+        self._turn = threading.Lock()  # one looks after the workers at a time
         self._begun = self.clock.now()
         self._trimmed = self.clock.monotonic()
         self._ahead = self._begun - int(self._trimmed * SECOND)
         self._lost: dict[str, int] = {}
-        self._threads: dict[threading.Thread, Worker | None] = {}
         self._listener: Listener | None = None
-        own = settings.identity.ident() if settings.of("sensor") else None
-        self._own = own.node if own else ""
-        for end in settings.of("publisher"):
-            cast(Publisher, end.plugin).own = own
-        self.node: Node | None = None
         self.journal: Journal = open_journal(settings, self.clock)
         try:
-            self.sources: list[Worker] = [] if only == "publishers" else self._sources()
-            self.publishers: list[PublishWorker] = [] if only == "subscribers" else self._publishers()
+            self.workers = Workers(settings, self.journal, self.clock, only)
         except BaseException:
             self.journal.close()
             raise
 
-    def _sources(self) -> list[Worker]:
-        sensors = {end.section: cast(Sensor, end.plugin) for end in self.settings.of("sensor")}
-        workers: list[Worker] = []
-        close_earlier(self.journal, self.clock)
-        if sensors:
-            self.journal.hold(SOURCE)
-            pipeline = Pipeline(self.settings.intake, self.journal.state(SOURCE))
-            ident, interval = self.settings.identity.ident(), self.settings.daemon.interval
-            trusted = self.settings.daemon.clock == "trusted"
-            self.node = node = Node(ident, sensors, interval, self.journal, self.clock, pipeline, trusted)
-            for section, sensor in sensors.items():
-                names = lambda section=section: node.names(section)  # noqa: E731
-                workers.append(SensorWorker(section, sensor, self._sources_stop, self.clock, names, node.give))
-        for end in self.settings.of("subscriber"):
-            self.journal.hold(end.section)
-            plugin, steps = cast(Subscriber, end.plugin), (*self.settings.intake, *end.processors)
-            workers.append(
-                SubscribeWorker(end.section, plugin, self._sources_stop, self.clock, self.journal, steps, self._own)
-            )
-        return workers
+    @property
+    def node(self) -> Node | None:
+        """This kit itself, where it measures."""
+        return self.workers.node
 
-    def _publishers(self) -> list[PublishWorker]:
-        workers = []
-        for end in self.settings.of("publisher"):
-            options = cast(PublisherOptions, end.options)
-            cursor = self.journal.cursor(end.section, options.start)
-            plugin, stop = cast(Publisher, end.plugin), threading.Event()
-            workers.append(
-                PublishWorker(
-                    end.section,
-                    plugin,
-                    stop,
-                    self.clock,
-                    self.journal,
-                    cursor,
-                    end.processors,
-                    options.private,
-                    self._own,
-                    self.settings.daemon.clock_wait,
-                )
-            )
-        return workers
+    @property
+    def sources(self) -> list[Worker]:
+        """The workers that bring telegrams in."""
+        return self.workers.sources
+
+    @property
+    def publishers(self) -> list[PublishWorker]:
+        """Those that send them on."""
+        return self.workers.publishers
 
     def start(self) -> None:
-        """Start every worker in a thread of its own."""
+        """Start every worker, and answer questions."""
         self._listener = Listener(socket_path(self.settings.journal.file(), self.only), self.answer)
-        node = self.node
-        if node:
-            self._thread("node", lambda: node.run(self._sources_stop), None)
-        for worker in (*self.publishers, *self.sources):
-            self._thread(worker.section, worker.run, worker)
-
-    def _thread(self, name: str, target: Callable[[], None], worker: Worker | None) -> None:
-        thread = threading.Thread(target=target, name=name, daemon=True)
-        self._threads[thread] = worker
-        thread.start()
+        self.workers.start()
+        self._service.ready(self.workers.summary())
 
     def run(self, wait: Callable[[], bool] | None = None) -> int:
         """Work until *wait* (about a second long) says stop; the exit code."""
@@ -139,32 +111,39 @@ class Daemon:
         finally:
             lag = self.shutdown()
         failed = [w for w in (*self.sources, *self.publishers) if w.status.state == "failed"]
-        return int(self._all_failed() or (self.once and bool(lag or failed)))
+        return int(self.workers.all_failed() or (self.once and bool(lag or failed)))
 
     def _finished(self) -> bool:
-        return (self.once and (self.node is None or self.node.reported.is_set())) or self._all_failed()
-
-    def _all_failed(self) -> bool:
-        workers = (*self.sources, *self.publishers)
-        return bool(workers) and all(worker.status.state == "failed" for worker in workers)
+        return (self.once and (self.node is None or self.node.reported.is_set())) or self.workers.all_failed()
 
     def supervise(self) -> None:
-        """Look for stuck sensors, let the journal drop what it need not keep, tell what was lost."""
+        """Look after workers and journal; systemd hears that all is well only when we come to the end of it."""
+        with self._turn:
+            self._follow_clock()
+            self._look_for_stuck()
+            self.workers.fill()
+            if self.clock.monotonic() - self._trimmed >= TRIM:
+                self._trim()
+            if self.journal.stalled() < STALLED:
+                self._service.alive(self.workers.summary())
+
+    def _look_for_stuck(self) -> None:
         now = self.clock.monotonic()
-        self._follow_clock()
         for worker in self.sources:
             deadline = worker.plugin.deadline if isinstance(worker.plugin, Sensor) else None
             if deadline and (since := worker.busy_since) and now - since > deadline and worker.status.state != "stuck":
                 text = f"does not come back from reading for {deadline:.0f} s"
                 worker.become("stuck", text)
                 self._note("stuck", f"{worker.section}: {text}")
-        if now - self._trimmed >= TRIM:
-            self._trimmed = now
-            try:
-                self.journal.trim()
-            except OSError as error:
-                log.error("journal: %s", reason(error))
-            self._tell_lost()
+
+    def _trim(self) -> None:
+        """Let the journal drop what it need not keep, and tell what was lost."""
+        self._trimmed = self.clock.monotonic()
+        try:
+            self.journal.trim()
+        except OSError as error:
+            log.error("journal: %s", reason(error))
+        self._tell_lost()
 
     def _follow_clock(self) -> None:
         """Where the clock was set, "since" and "last" in the status go with it."""
@@ -190,32 +169,49 @@ class Daemon:
 
     def shutdown(self) -> int:
         """Sources first, then the journal, then the publishers; the lag that remains."""
-        self._sources_stop.set()
-        self._join({t for t, w in self._threads.items() if w not in self.publishers}, 1.5)
+        with self._turn:
+            self._over = True
+        self._service.stopping()
+        self.workers.stop_sources(1.5)
         if not self.once:
             self._note("down", "mysense stopped")
-        for worker in self.publishers:
-            worker.draining.set()
-            if worker.status.state in ("waiting", "blocked") and not self.once:
-                worker.stop.set()
-        publishing = {t for t, w in self._threads.items() if w in self.publishers}
-        self._join(publishing, ONCE if self.once else FLUSH)
-        for worker in self.publishers:
-            worker.stop.set()
-        self._join(publishing, 0.7)
-        lag = sum(worker.cursor.lag for worker in self.publishers)
+        lag = self.workers.stop_publishers(ONCE if self.once else FLUSH, patient=self.once)
         if self._listener:
             self._listener.close()
         self.journal.close()
         return lag
 
-    def _join(self, threads: set[threading.Thread], seconds: float) -> None:
-        until = self.clock.monotonic() + seconds
-        for thread in threads:
-            thread.join(max(0.0, until - self.clock.monotonic()))
+    def reload(self) -> dict[str, Any]:
+        """Read MySense.conf again, and exchange the workers of the sections that changed.
+
+        With a mistake in it nothing changes. What was done, or the ``problems``.
+        """
+        with self._turn:
+            if self._over or self._read is None:
+                return {"problems": ["the daemon is about to stop" if self._over else "there is no file to read again"]}
+            self._service.reloading()
+            try:
+                answer = self._take_over(self._read())
+            except ConfigError as error:
+                for problem in error.problems:
+                    log.error("%s", problem)
+                log.error("MySense.conf was read again; it has mistakes, so nothing was changed")
+                answer = {"problems": list(error.problems)}
+            self._service.ready(self.workers.summary())
+            return answer
+
+    def _take_over(self, new: Settings) -> dict[str, Any]:
+        notices = [*new.notices, *reloading.later(self.settings, new)]
+        self.settings = reloading.now(self.settings, new)
+        logs.set_level(self.settings.logging)
+        done = self.workers.exchange(self.settings)
+        for notice in notices:
+            log.warning("%s", notice)
+        log.info("MySense.conf was read again: %s", done.summary())
+        return {**done._asdict(), "notices": notices}
 
     def answer(self, question: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What the daemon says of itself (``status``), and what it can be told (``retry``)."""
+        """What the daemon says of itself (``status``), and what it can be told (``retry``, ``reload``)."""
         match question:
             case {"do": "status"}:
                 return self.status()
@@ -224,6 +220,8 @@ class Daemon:
                 for worker in chosen:
                     worker.retry.set()
                 return {"sections": [w.section for w in chosen]}
+            case {"do": "reload"}:
+                return self.reload()
             case _:
                 return {"error": "unknown question"}
 
@@ -236,6 +234,7 @@ class Daemon:
             "since": self._begun,
             "config": str(self.settings.path or ""),
             "only": self.only,
+            "systemd": self._service.watched,
             "node": self.node.ident().node if self.node else None,
             "clock": self.node and self.node.clock.trouble(),
             "journal": status_of(self.journal, [worker.cursor for worker in self.publishers]),

@@ -86,7 +86,7 @@ _TABLE = (
         for name, size, kind in _CLASSES
     ),
     *(
-        Quantity(f"{name}_par", f"dust below {size} µm, as the factory calibrated it", "ug/m3", 0, 2000)
+        Quantity(f"{name}_par", f"dust below {size} µm, as the factory calibrated it", "ug/m3", 0, 2000, 1, name)
         for name, size in _DUST
     ),
     Quantity("grain", "typical size of particles", "um", 0, 10, 2, "", "TS"),

@@ -42,6 +42,9 @@ _GONE = {
     "type": "the plugin knows its device",
     "units": "the plugin knows its units",
     "ttl": "files are daily",
+    "apikey": "user and password say who it is",
+    "prefix": "client_id names the connection",
+    "cert": "ssl and ca_file encrypt and say whom to trust",
     "debug": "'mysense read' shows what one sensor reads",
 }
 """Options that have no meaning any more, and why."""
@@ -50,8 +53,14 @@ _OTHER = {
     "influxpub database": "the original passed it over, too: every node has a database of its own",
     "console file": "standard output, as ever",
     "dylos interval": "the counter itself sends a line a minute",
+    "ttn_mqtt timeout": "silence is told by the broker's own keep-alive",
+    "ttn_mqtt file": "captured messages can be published at a broker of one's own",
+    "ttn_mqtt adminfile": "list its devices in devices or devices_file, see docs/ttn.md",
+    "ttn_mqtt all": "list the devices in devices or devices_file, then set it",
 }
 """Options that today have the same name and another meaning."""
+_BEFORE = {"ttn_mqtt": {"ssl": "no"}}
+"""What was so without an option, where it is not what happens by itself today."""
 _FIELDS = {
     "dylos": "pm_25,pm_10", "arduino": "pm25,pm10", "dht": "temp,rh", "bme280": "temp,rh,hpa", "sht31": "temp,rh",
     "sds011": "pm25,pm10", "pms7003": "pm1,pm25,pm10", "spec": "o3,no2,so2,co,eth,temp,rh", "alphasense": "nh3",
@@ -179,7 +188,7 @@ def _plugin(section: Section, notices: list[str], off: list[str]) -> Iterator[Se
         else:
             off.append(f"[{section.name}] ({target})")
         return
-    kept: dict[str, str] = {} if on else {"enabled": "no"}
+    kept = ({} if on else {"enabled": "no"}) | _BEFORE.get(old, {})
     if "unit" in known and "m3" in texts.get("units", ""):
         kept["unit"] = "ug/m3"
     for option, text in texts.items():

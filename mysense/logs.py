@@ -27,7 +27,7 @@ def setup(options: LoggingOptions) -> Iterator[None]:
     listener = logging.handlers.QueueListener(waiting, handler)
     root = logging.getLogger()
     level = root.level
-    root.setLevel(options.level.upper())
+    set_level(options)
     root.addHandler(door)
     listener.start()
     if options.file == "syslog" and not isinstance(handler, logging.handlers.SysLogHandler):
@@ -39,6 +39,11 @@ def setup(options: LoggingOptions) -> Iterator[None]:
         root.removeHandler(door)
         root.setLevel(level)
         handler.close()
+
+
+def set_level(options: LoggingOptions) -> None:
+    """The least that is told from now on."""
+    logging.getLogger().setLevel(options.level.upper())
 
 
 def _handler(file: str) -> logging.Handler:

@@ -38,6 +38,7 @@ class Node:
         trusted: bool = False,
     ) -> None:
         self._ident, self._sensors, self._journal = ident, sensors, journal
+        self._turn, self._naming = threading.Lock(), threading.RLock()
         kept = journal.state(SOURCE)
         self._pipeline = pipeline or Pipeline((), kept)
         window, newest = kept.get("window", ""), journal.newest(ident.node) or 0
@@ -49,7 +50,7 @@ class Node:
         self._waiting: deque[Telegram] = deque(maxlen=WAITING)
         self._begun: int | None = self.clock.now()
         self._names: dict[str, dict[str, str]] = {}
-        self._shape: tuple[tuple[Field, ...], ...] = ()
+        self._shape: tuple[tuple[str, tuple[Field, ...]], ...] = ()
         self._trouble = ""
         self.reported = threading.Event()
 
@@ -60,16 +61,26 @@ class Node:
 
     def names(self, section: str) -> Mapping[str, str]:
         """Under which name each field of a sensor is published."""
-        self.ident()
-        return self._names[section]
+        with self._naming:
+            self.ident()
+            return self._names.get(section, {})
 
     def ident(self) -> Ident:
         """Who this node is, with the fields that its sensors measure."""
-        shape = tuple(sensor.named() for sensor in self._sensors.values())
-        if shape != self._shape:
-            self._shape = shape
-            self._ident = replace(self._ident, fields=self._fields())
-        return self._ident
+        with self._naming:
+            shape = _shape(self._sensors)
+            if shape != self._shape:
+                self._ident = replace(self._ident, fields=self._fields())
+                self._shape = shape
+            return self._ident
+
+    def exchange(self, sensors: Mapping[str, Sensor]) -> None:
+        """Other sensors from now on. What was measured so far goes out under the names it was measured with."""
+        with self._turn:
+            if _shape(sensors) != self._shape:
+                self._work(early=True)
+            with self._naming:
+                self._sensors = sensors
 
     def _fields(self) -> tuple[Field, ...]:
         """All fields; where two sensors measure the same, the later one's carries its plugin's name."""
@@ -90,18 +101,20 @@ class Node:
 
     def give(self, section: str, reading: Mapping[str, Value | None]) -> None:
         """Take in one reading of a sensor, by published names."""
-        self._sampler.add(section, reading)
+        if section in self._sensors:  # one that hung may come back after it was taken out
+            self._sampler.add(section, reading)
 
     def run(self, stop: threading.Event) -> None:
         """Make telegrams until told to stop; what the window holds then is kept for the next start."""
         while self._sampler.wait(stop, 1.0 if self.clock.waits else inf):
-            self._work()
+            with self._turn:
+                self._work()
         self._keep((), self._sampler.save(force=True))
 
-    def _work(self) -> None:
+    def _work(self, early: bool = False) -> None:
         if change := self.clock.look():
             self._follow(change)
-        while taken := self._sampler.take():
+        while taken := self._sampler.take(early):
             time, values = taken
             data, self._left_over = Data(self.ident(), time, values, self._left_over), {}
             telegrams = [*self._waiting, *self._pipeline(data), *self._up()]
@@ -154,3 +167,8 @@ def _moved(telegram: Telegram, since: int, by: int) -> Telegram:
     if isinstance(telegram, Ident) or telegram.time < since:
         return telegram
     return replace(telegram, time=telegram.time + by)
+
+
+def _shape(sensors: Mapping[str, Sensor]) -> tuple[tuple[str, tuple[Field, ...]], ...]:
+    """What sensors measure, by section."""
+    return tuple((section, sensor.named()) for section, sensor in sensors.items())

@@ -41,6 +41,7 @@ def option(
     """
     return field(
         default=default,
+        repr=not secret,
         metadata={"help": help, "secret": secret, "parse": parse, "least": least, "most": most},
     )
 

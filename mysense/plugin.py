@@ -31,6 +31,9 @@ from mysense.telegram import Data, Field, Ident, Telegram, Value
 class Plugin(ABC):
     """Options in; then open, work, close. Every subclass becomes a keyword-only dataclass."""
 
+    passing = False
+    """Somebody only has a look, maybe beside a daemon at work: take nothing from it, and leave nothing behind."""
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         dataclass(kw_only=True, eq=False)(cls)
@@ -58,7 +61,11 @@ class Plugin(ABC):
         return logging.getLogger(type(self).__module__)
 
     def __enter__(self) -> Self:
-        self.open()
+        try:
+            self.open()
+        except BaseException:  # a connection that was half made is let go
+            self.close()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -159,8 +166,6 @@ class Subscriber(Plugin):
     """The same by key, where there are many places to go on from; only what changed is written."""
     pause: float = field(init=False, default=0.0)
     """Seconds after which it makes sense to receive again; set it where a source has to be asked."""
-    passing: bool = field(init=False, repr=False, default=False)
-    """Somebody only has a look: leave nothing behind at the source, and take nothing from others."""
     refusals: list[Refusal] = field(init=False, repr=False, default_factory=list)
     """What ``receive`` found to be no telegram; whoever called it takes them out."""
 

@@ -119,17 +119,17 @@ class Sampler:
     def _due(self) -> float:
         return min(self._end, max(self._saved_at + SAVED, self._clock.monotonic() + 1.0))
 
-    def take(self) -> tuple[int, dict[str, Value]] | None:
-        """The time (ns) and values of the telegram that is due now, if one is."""
+    def take(self, early: bool = False) -> tuple[int, dict[str, Value]] | None:
+        """The time (ns) and values of the telegram that is due now, if one is; *early*, of what there is."""
         with self._lock:
             if self._old:
                 (second, values), self._old = self._old, None
                 return self._stamp(second), values
             now = self._clock.monotonic()
-            early = self._first and bool(self._window) and (not self._missing or now - self._begun >= FIRST)
-            if not early and now < self._end:
+            first = self._first and bool(self._window) and (not self._missing or now - self._begun >= FIRST)
+            if not (first or early) and now < self._end:
                 return None
-            self._first = self._first and not early and not self._window
+            self._first = self._first and not first and not self._window
             while self._end <= now:
                 self._end += self._interval
             if not self._window:

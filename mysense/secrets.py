@@ -4,6 +4,8 @@ import os
 import re
 import stat
 from collections.abc import Mapping
+from contextlib import suppress
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +40,7 @@ def password(given: str, file: Path | None, option: str = "password_file") -> st
     """
     if given or file is None:
         return given
-    places = [file]
-    if (folder := os.environ.get("CREDENTIALS_DIRECTORY")) and not file.is_absolute():
-        places.insert(0, Path(folder, file))
-    for place in places:
+    for place in _places(file):
         try:
             return place.read_text(encoding="utf-8").partition("\n")[0].strip()
         except FileNotFoundError:
@@ -50,6 +49,25 @@ def password(given: str, file: Path | None, option: str = "password_file") -> st
             reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
             raise ConfigError(f"{option} {place}: {reason}") from None
     raise ConfigError(f"{option} {file}: there is no such file")
+
+
+def _places(file: Path) -> list[Path]:
+    """Where a file with a secret may lie: among the credentials that systemd handed over, or where its name says."""
+    if (folder := os.environ.get("CREDENTIALS_DIRECTORY")) and not file.is_absolute():
+        return [Path(folder, file), file]
+    return [file]
+
+
+def contents(plugin: Any) -> list[tuple[str, str]]:
+    """A digest of each file that the options of a plugin name (``…_file``): another one means another secret."""
+    found = []
+    for option, file in sorted(vars(plugin).items()):
+        if option.endswith("_file") and isinstance(file, Path):
+            for place in filter(Path.is_file, _places(file)):
+                with suppress(OSError):  # whoever opens it tells why
+                    found.append((option, blake2b(place.read_bytes()).hexdigest()))
+                break
+    return found
 
 
 def readable(plugin: Any, section: str) -> list[str]:
@@ -64,3 +82,13 @@ def readable(plugin: Any, section: str) -> list[str]:
         if mode & (stat.S_IRGRP | stat.S_IROTH):
             told.append(f"[{section}] {option} {file} can be read by others: chmod 600 {file}")
     return told
+
+
+def unverified(plugin: Any, section: str) -> list[str]:
+    """A sentence where a plugin does not look at the certificate of its far end."""
+    if getattr(plugin, "verify", True) is not False:
+        return []
+    return [
+        f"[{section}] verify = no: whoever stands in between can read and change everything, passwords included; "
+        "give its own certificate a ca_file instead"
+    ]

@@ -78,7 +78,7 @@ class Reader:
             core["id"].extra = extra
         return Settings(
             path=path, identity=core["id"], daemon=core["daemon"], journal=core["journal"], logging=core["logging"],
-            ends=tuple(ends), intake=intake, notices=tuple(self.notices),
+            ends=tuple(ends), intake=intake, intake_said=self._said(intake), notices=tuple(self.notices),
         )  # fmt: skip
 
     def _make(self, cls: type, section: Section, filled: Filled | None = None) -> Any:
@@ -131,10 +131,17 @@ class Reader:
             return None  # switched off, and not complete yet
         if not (plugin := self._make(cls, section, filled)):
             return None
-        self.notices += secrets.readable(plugin, section.name)
+        if values.get("enabled") is not False:
+            self.notices += [*secrets.readable(plugin, section.name), *secrets.unverified(plugin, section.name)]
+        said = (*sorted({**texts, **filled.texts}.items()), *secrets.contents(plugin), *self._said(steps))
         return End(
-            section=section.name, kind=kind, plugin=plugin, options=END_OPTIONS[kind](**values), processors=steps
-        )
+            section=section.name, kind=kind, plugin=plugin, options=END_OPTIONS[kind](**values), processors=steps,
+            said=said,
+        )  # fmt: skip
+
+    def _said(self, steps: Sequence[tuple[str, Processor]]) -> tuple[object, ...]:
+        """What the sections of processors say, in their order."""
+        return tuple((section, *sorted(self._filled[section].texts.items())) for section, _ in steps)
 
     def _network(self, section: Section, filled: Filled, known: set[str]) -> Filled:
         """With what the environment says of the far end; of two sections it means the one without a label."""

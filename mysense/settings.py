@@ -9,6 +9,9 @@ from mysense.options import option, seconds, size
 from mysense.plugin import Plugin, Processor
 from mysense.telegram import Ident, Item, Location, check_name
 
+SYSTEM_STATE = Path("/var/lib/mysense")
+"""Where the kit of the machine, with its MySense.conf in /etc/mysense, keeps what must survive."""
+
 
 def state_folder() -> Path:
     """Where a daemon keeps what must survive: systemd's state directory, or the user's own."""
@@ -148,6 +151,8 @@ class End:
     plugin: Plugin
     options: EndOptions
     processors: tuple[tuple[str, Processor], ...] = ()
+    said: tuple[object, ...] = field(default=(), repr=False)
+    """All that the file says of it, secrets included: equal means that its worker can stay."""
 
 
 @dataclass(kw_only=True)
@@ -161,6 +166,7 @@ class Settings:
     logging: LoggingOptions = field(default_factory=LoggingOptions)
     ends: tuple[End, ...] = ()
     intake: tuple[tuple[str, Processor], ...] = ()
+    intake_said: tuple[object, ...] = field(default=(), repr=False)
     notices: tuple[str, ...] = ()
     """What was passed over without being a mistake: sections of old that have no successor yet."""
 

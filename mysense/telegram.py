@@ -96,6 +96,11 @@ class Ident:
         return replace(self, meta={k: v for k, v in self.meta.items() if k not in hidden})
 
     @property
+    def bare(self) -> bool:
+        """Whether it says no more than a name."""
+        return not (self.label or self.geolocation or self.fields or self.meta)
+
+    @property
     def via(self) -> tuple[str, ...]:
         """The relays that its telegrams came through, the nearest last."""
         said = self.meta.get(_VIA, ())

@@ -75,6 +75,7 @@ def _make(kind: str, name: str, path: Path | None, texts: dict[str, str]) -> Any
         raise click.UsageError("\n".join(error.problems)) from None
     for notice in secrets.readable(plugin, name):
         click.echo(notice, err=True)
+    plugin.passing = True
     return plugin
 
 
@@ -131,7 +132,6 @@ def _subscribe(name: str, subscriber: Subscriber, count: int | None) -> None:
         subscriber.confirm()
         return telegrams
 
-    subscriber.passing = True
     with subscriber:
         _follow(receive, count, lambda: subscriber.pause)
 

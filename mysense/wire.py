@@ -109,17 +109,17 @@ def encode(telegram: Telegram) -> str:
     ident = telegram.ident
     head = f'{{"project":{_dumps(ident.project)},"serial":{_dumps(ident.serial)}'
     if isinstance(telegram, Data):
-        flags = f',"flags":{_dumps(dict(telegram.flags))}' if telegram.flags else ""
-        return f'{head},"data":{_timed(telegram.time, telegram.values)}{flags}}}'
+        return f'{head},"data":{_timed(telegram.time, telegram.values)}{_flags(telegram)}}}'
     said = {"kind": telegram.kind, "text": telegram.text, "values": clean(telegram.values)}
     return f'{head},"note":{_timed(telegram.time, {k: v for k, v in said.items() if v})}}}'
 
 
 def encode_classic(data: Data) -> str:
     """The one message of existing kits: ``{"metadata": {…}, "data": {…}}``."""
-    return f'{{"metadata":{encode_ident(data.ident)},"data":{_timed(data.time, data.values)}}}'
+    return f'{{"metadata":{encode_ident(data.ident)},"data":{_timed(data.time, data.values)}{_flags(data)}}}'
 
 
+@lru_cache(maxsize=1024)  # in classic messages it goes with all data
 def encode_ident(ident: Ident) -> str:
     """An ident as a JSON object."""
     said: dict[str, Any] = {"project": ident.project, "serial": ident.serial}
@@ -139,6 +139,10 @@ def encode_values(values: Mapping[str, Any]) -> str:
     return _dumps(values)
 
 
+def _flags(data: Data) -> str:
+    return f',"flags":{_dumps(dict(data.flags))}' if data.flags else ""
+
+
 def _field(f: Field) -> dict[str, str]:
     return {"name": f.name} | ({"unit": f.unit} if f.unit else {}) | ({"device": f.device} if f.device else {})
 
@@ -154,7 +158,7 @@ def decode_message(text: str | bytes, idents: MutableMapping[tuple[str, str], Id
     Raises ValueError, in one sentence, if there are none in it.
     """
     try:
-        return list(_decode(_loads(text), idents))
+        return list(_decode(loads(text), idents))
     except KeyError as error:
         raise ValueError(f"{error.args[0]!r} is missing") from None
     except (TypeError, AttributeError) as error:
@@ -180,13 +184,14 @@ def decode(lines: Iterable[str | bytes]) -> Iterator[Telegram]:
 
 def decode_classic(text: str | bytes) -> list[Data]:
     """The data of one classic message; ValueError if it is none."""
-    message = _loads(text)
+    message = loads(text)
     if not isinstance(message, dict) or "metadata" not in message:
         raise ValueError("no classic telegram: 'metadata' is missing")
     return [t for t in _decode(message, {}) if isinstance(t, Data)]
 
 
-def _loads(line: str | bytes) -> Any:
+def loads(line: str | bytes) -> Any:
+    """What a text of JSON says, if all of it can be stored; else ValueError."""
     try:
         value = json.loads(line, parse_float=_float)
     except RecursionError:
@@ -239,6 +244,8 @@ def _decode(message: Any, idents: MutableMapping[tuple[str, str], Ident]) -> Ite
         return
     records = message["data"] if isinstance(message["data"], list) else [message["data"]]
     for record in records:
+        if not isinstance(record, dict):
+            raise ValueError("no telegram: 'data' is no object with time and values")
         values = dict(record)
         yield Data(ident, _time(values), flat(values), {str(k): str(v) for k, v in message.get("flags", {}).items()})
 
@@ -301,7 +308,7 @@ def decode_ident(said: str | bytes | Mapping[str, Any]) -> Ident:
     Raises ValueError, KeyError or TypeError where it is none.
     """
     if isinstance(said, str | bytes):
-        said = _loads(said)
+        said = loads(said)
     if not isinstance(said, Mapping):
         raise ValueError("no ident: not a JSON object")
     place = said.get("geolocation")

@@ -1,7 +1,8 @@
 """Write the generated files anew; with --check only name those that are out of date.
 
 Their sources are the classes of the plugins (MySense.conf, docs/config.md), the command
-line (docs/commands.md) and the first line of each file (the table in docs/architecture.md).
+line (docs/commands.md), the first line of each file (the table in docs/architecture.md), and
+the files that make mysense a service (contrib/).
 """
 
 import ast
@@ -14,6 +15,7 @@ import click
 
 from mysense import sample
 from mysense.cli import cli
+from mysense.systemd import files
 
 ROOT = Path(__file__).parent.parent
 BEGIN, END = "<!-- begin of what make docs writes -->\n", "<!-- end of what make docs writes -->\n"
@@ -61,11 +63,20 @@ def architecture() -> str:
     return before + BEGIN + "".join(rows) + END + rest.partition(END)[2]
 
 
+def contributed(name: str) -> Callable[[], str]:
+    """What `mysense install-service` writes, for packagers: under contrib/."""
+    [text] = [file.text for file in files.system() if file.path.name == name]
+    return lambda: text
+
+
 FILES: dict[str, Callable[[], str]] = {
     "MySense.conf": sample.repository,
     "docs/config.md": sample.reference,
     "docs/commands.md": commands,
     "docs/architecture.md": architecture,
+    "contrib/mysense.service": contributed("mysense.service"),
+    "contrib/70-mysense.rules": contributed("70-mysense.rules"),
+    "contrib/sysusers.conf": contributed("mysense.conf"),
 }
 
 

@@ -6,6 +6,7 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
+from mysense.telegram import SECOND, Field, Ident
 from tests.servers import Influxd, Mosquitto, VictoriaMetrics
 from tests.standins.influxdb2 import InfluxDB2
 from tests.standins.influxdb3 import InfluxDB3
@@ -72,6 +73,12 @@ def own_mosquitto(tmp_path):
     """A real mosquitto for one test, to stop and to start."""
     with Mosquitto(tmp_path / "own-mosquitto") as server:
         yield server
+
+
+@pytest.fixture
+def ident(serial):
+    """A node of its own for each test."""
+    return Ident("Mq", serial, "shed", fields=(Field("temp", "C"),), since=1_700_000_000 * SECOND)
 
 
 @pytest.fixture

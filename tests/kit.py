@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 
-def until(condition: Callable[[], Any], seconds: float = 20) -> Any:
+def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
     """Wait until a condition holds and return what it gave; fail when it does not in time."""
-    never, end = threading.Event(), time.monotonic() + seconds
+    never, end, begun = threading.Event(), time.monotonic() + seconds, time.monotonic()
     while not (value := condition()):
-        assert time.monotonic() < end, "it did not happen in time"
-        never.wait(0.01)
+        looked = time.monotonic()
+        assert looked < end, "it did not happen in time"
+        never.wait(max(0.01, looked - begun))  # a look that costs much is not taken all the time
+        begun = time.monotonic()
     return value
 
 
@@ -47,12 +49,12 @@ def mysense(*args: object, code: int | None = 0, **kwargs: Any) -> subprocess.Co
 
 
 class Kit:
-    """A daemon with a configuration file and a journal in a folder of its own."""
+    """A daemon with a configuration file and a journal in a folder of its own; *journal* are more options of that."""
 
-    def __init__(self, folder: Path, conf: str) -> None:
+    def __init__(self, folder: Path, conf: str, journal: str = "") -> None:
         self.conf = folder / "MySense.conf"
         self.journal = folder / "journal.db"
-        self.conf.write_text(f"{conf}\n[journal]\npath = {self.journal}\n")
+        self.conf.write_text(f"{conf}\n[journal]\npath = {self.journal}\n{journal}\n")
         self.log = folder / "log"
         self.process: subprocess.Popen[bytes] | None = None
         self.program, self.environment = ["-m", "mysense"], dict(os.environ)

@@ -89,6 +89,13 @@ class Process:
                 self._process.wait(10)
             self._process = None
 
+    def kill(self) -> None:
+        """Kill it (-9), if it runs."""
+        if self._process:
+            self._process.kill()
+            self._process.wait(10)
+            self._process = None
+
     @property
     def pid(self) -> int:
         """Its process."""
@@ -211,7 +218,8 @@ class Influxd(Process):
 
 
 class Mosquitto(Process):
-    """A real mosquitto (Debian's package). It keeps sessions on disk when it is stopped, and is open to all.
+    """A real mosquitto (Debian's package). It keeps sessions on disk when it is stopped, and is open to all;
+    killed (-9), it has forgotten what it took since it was started.
 
     *passwords* are users and their passwords: then nobody else may connect. *acl* are the lines of
     its file of rights. *certificate* and *key* are PEM files, for TLS; with *ca*, clients must show
@@ -262,13 +270,6 @@ class Mosquitto(Process):
                 return True
         except OSError:
             return False
-
-    def kill(self) -> None:
-        """Kill it (-9): what it kept of sessions since it was started is gone."""
-        assert self._process
-        self._process.kill()
-        self._process.wait(10)
-        self._process = None
 
 
 class VictoriaMetrics(Process):

@@ -1,6 +1,8 @@
 """The commands, typed as a person types them."""
 
 import json
+import signal
+import time
 
 import pytest
 
@@ -51,6 +53,19 @@ def test_every_mistake_is_told_at_once_with_its_line(tmp_path):
     assert f"{conf}:2:" in done.stderr or "MySense.conf:2:" in done.stderr
     for near in ("'project'", "'simulated'", "json"):
         assert near in done.stderr
+
+
+def test_a_daemon_that_was_suspended_for_a_while_goes_on(kit):
+    kit.start()
+    kit.process.send_signal(signal.SIGSTOP)
+    begun = time.monotonic()
+    until(lambda: time.monotonic() > begun + 1.1)  # longer than the daemon waits for a signal
+    kit.process.send_signal(signal.SIGCONT)
+    last = kit.status()["journal"]["last"]
+
+    until(lambda: kit.process.poll() is not None or kit.status()["journal"]["last"] >= last + 3)
+
+    assert kit.process.poll() is None, kit.log.read_text()
 
 
 def test_start_status_stop(kit):

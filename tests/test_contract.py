@@ -1,12 +1,17 @@
 """Every plugin of ours keeps what the contract suites ask of everybody's."""
 
+import json
 import threading
+from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
+from typing import ClassVar
 
+import paho.mqtt.publish
 import pytest
 
-from mysense import registry
-from mysense.channels import influxdb, influxlisten
+from mysense import registry, wire
+from mysense.channels import influxdb, influxlisten, mqtt, ttn
 from mysense.channels.console import Publisher as Console
 from mysense.channels.csv import Publisher as Csv
 from mysense.processors.calibrate import Processor as Calibrate
@@ -14,7 +19,9 @@ from mysense.processors.calibrate import factors
 from mysense.sensors.dylos import Sensor as Dylos
 from mysense.sensors.replay import Sensor as Replay
 from mysense.sensors.simulated import Sensor as Simulated
+from mysense.telegram import SECOND, Data, ident_of
 from mysense.testing import ProcessorContract, PublisherContract, SensorContract, SubscriberContract
+from mysense.testing.subscribers import telegrams as sent
 from tests.kit import Line
 from tests.servers import free_ports
 
@@ -133,6 +140,87 @@ class TestInfluxListenSubscriber(SubscriberContract):
     def send(self, telegrams):
         with influxdb.Publisher(hostname="127.0.0.1", port=self.port) as far:
             assert not far.publish(telegrams)
+
+
+class TestMqtt(PublisherContract):
+    @pytest.fixture(autouse=True)
+    def _server(self, mosquitto, serial):
+        self.options = {"hostname": "127.0.0.1", "port": mosquitto.port, "topic": serial}
+
+    def make(self):
+        return mqtt.Publisher(**self.options)
+
+
+class TestMqttSubscriber(SubscriberContract):
+    options: ClassVar[dict[str, str]] = {}
+
+    @pytest.fixture(autouse=True)
+    def _server(self, mosquitto, serial):
+        self.port, self.name = mosquitto.port, serial
+
+    def make(self):
+        return mqtt.Subscriber(
+            hostname="127.0.0.1", port=self.port, client_id=self.name, topic=f"{self.name}/{{project}}/{{serial}}",
+            **self.options,
+        )  # fmt: skip
+
+    def send(self, telegrams):
+        messages = [self.message(telegram) for telegram in telegrams if isinstance(telegram, Data)]
+        paho.mqtt.publish.multiple(messages, "127.0.0.1", self.port)
+
+    def message(self, data):
+        topic = f"{self.name}/{data.ident.project}/{data.ident.serial}"
+        return {"topic": topic, "payload": wire.encode_classic(data), "qos": 1}
+
+
+class TestMqttSubscriberByPaho(TestMqttSubscriber):
+    options: ClassVar[dict[str, str]] = {"reader": "paho"}
+
+
+class TestMqttSubscriberInVersion3(TestMqttSubscriber):
+    options: ClassVar[dict[str, str]] = {"version": "3.1.1"}
+
+
+class TestMqttSubscriberSplit(TestMqttSubscriber):
+    def send(self, telegrams):
+        messages = []
+        for ident, each in groupby((t for t in telegrams if isinstance(t, Data)), key=lambda data: data.ident):
+            topic = f"{self.name}/{ident.project}/{ident.serial}"
+            messages.append({"topic": f"{topic}/ident", "payload": wire.encode(ident), "qos": 1})
+            messages += [{"topic": f"{topic}/data", "payload": wire.encode(data), "qos": 1} for data in each]
+        paho.mqtt.publish.multiple(messages, "127.0.0.1", self.port)
+
+
+class TestTTNSubscriber(SubscriberContract):
+    """Uplinks tell values and no ident: each ident that is sent is a device of its own, and listed."""
+
+    @pytest.fixture(autouse=True)
+    def _server(self, mosquitto, serial, tmp_path):
+        self.port, self.name = mosquitto.port, serial
+        self.list = tmp_path / "devices.json"
+        idents = {ident.digest: json.loads(wire.encode_ident(ident)) for ident in map(ident_of, sent())}
+        self.list.write_text(json.dumps(idents))
+
+    def make(self):
+        return ttn.Subscriber(
+            hostname="127.0.0.1", port=self.port, ssl=False, client_id=self.name,
+            topic=(f"v3/{self.name}/devices/+/up",), devices_file=self.list,
+        )  # fmt: skip
+
+    def send(self, telegrams):
+        messages = [self.uplink(telegram) for telegram in telegrams if isinstance(telegram, Data)]
+        paho.mqtt.publish.multiple(messages, "127.0.0.1", self.port)
+
+    def uplink(self, data):
+        ids = {"device_id": data.ident.digest, "application_ids": {"application_id": self.name}}
+        up = {"received_at": moment(data.time), "f_port": 1, "decoded_payload": dict(data.values)}
+        text = json.dumps({"end_device_ids": ids, "uplink_message": up})
+        return {"topic": f"v3/{self.name}/devices/{data.ident.digest}/up", "payload": text, "qos": 1}
+
+
+def moment(time):
+    """A time (ns) as The Things Stack writes it."""
+    return f"{datetime.fromtimestamp(time // SECOND, UTC):%Y-%m-%dT%H:%M:%S}.{time % SECOND:09}Z"
 
 
 class TestCalibrate(ProcessorContract):

@@ -153,6 +153,30 @@ def test_the_station_tells_that_it_is_up_and_down(run):
     assert [t.kind for t in far.got if isinstance(t, Note)] == ["up", "down"]
 
 
+def test_it_stops_the_sources_then_the_journal_gets_the_last_then_the_publishers(run):
+    order = []
+
+    class Source(Counter):
+        def close(self):
+            order.append("source closed")
+
+    class Far(Collector):
+        def publish(self, batch):
+            super().publish(batch)
+            order.extend(f"published {t.kind}" for t in batch if isinstance(t, Note))
+
+        def close(self):
+            order.append("publisher closed")
+
+    far = Far()
+    kit = run(("sensor:counter", Source()), ("publisher:far", far))
+    kit.pass_time(lambda: far.data())
+    order.clear()
+    assert kit.stop() == 0
+
+    assert order == ["source closed", "published down", "publisher closed"]
+
+
 def test_a_plugin_that_cannot_run_fails_alone_and_says_why(run):
     far, broken = Collector(), Collector(broken="needs 'frobnicate': pip install 'mysense[frob]'")
     kit = run(("sensor:counter", Counter()), ("publisher:far", far), ("publisher:broken", broken))

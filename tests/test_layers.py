@@ -11,6 +11,7 @@ LAYERS = """
     cli.*
     tryout  testing.*
     daemon
+    reloading  workers
     node  publishing  sample
     config
     ahead
@@ -22,7 +23,7 @@ LAYERS = """
     logs  pipeline
     settings
     examples  journal  plugin
-    control  fields  ini  options  secrets  wire
+    control  fields  ini  options  secrets  systemd.*  wire
     clock  errors  extras  state  telegram  units
 """
 """A module may import from the lines below its own, and from its own package where that is named with a star."""

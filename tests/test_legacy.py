@@ -35,6 +35,7 @@ def test_every_option_is_taken_or_named():
         ("csv", ("ttl",)),
         ("influxpub", ("database",)),
         ("dylos", ("type", "units", "bufsize", "sync", "raw", "interval")),
+        ("ttn_mqtt", ("timeout", "rate", "file", "adminfile", "all", "packing", "classes", "sensors")),
     ):
         for option in options:
             assert f"[{section}] {option} has no successor" in said
@@ -107,6 +108,16 @@ def test_a_plugin_that_comes_later_is_taken_without_a_change_here(monkeypatch):
     assert (end.section, end.plugin.interval) == ("sensor:rssi", 30)
 
 
+def test_the_things_network_is_met_as_it_was():
+    text = "[ttn_mqtt]\ninput = true\nhostname = ttn.example.org\nport = 1883\nuser = garden\npassword = key\n"
+    [end] = config.parse(f"{text}dust = SDS011\nmeteo = DHT22\nall = False\n").ends
+
+    assert (end.section, end.options.enabled) == ("subscriber:ttn", True)
+    assert (end.plugin.place, end.plugin.ssl) == ("ttn.example.org:1883", False)
+    assert (end.plugin.user, end.plugin.password) == ("garden", "key")
+    assert (end.plugin.dust, end.plugin.meteo, end.plugin.all) == ("SDS011", "DHT22", True)
+
+
 def test_comments_behind_values_are_none_of_the_value():
     assert config.parse("[process]\ninterval = 2   ; minutes\n[console]\noutput=true\n").daemon.interval == 120
 
@@ -124,7 +135,7 @@ def test_migrate_prints_what_today_reads_the_same(tmp_path):
     assert [getattr(end.plugin, "password", "") for end in new.ends] == [
         getattr(end.plugin, "password", "") for end in old.ends
     ]
-    assert "[mqttpub] (publisher:mqtt)" in done.stdout
+    assert "[db] (publisher:mysql)" in done.stdout
 
 
 def test_a_file_of_today_is_not_taken_for_one_of_old():
@@ -186,7 +197,7 @@ def test_calibrations_of_a_sensor_that_is_off_change_nothing():
 
 
 def test_calibrations_without_a_publisher_are_no_failure():
-    settings = config.parse("[dylos]\ninput = true\ncalibrations = [[1,2]]\n[mqttpub]\noutput = true\n")
+    settings = config.parse("[dylos]\ninput = true\ncalibrations = [[1,2]]\n[email]\noutput = true\n")
 
     assert "belong to publishers, and there is none" in "\n".join(settings.notices)
 

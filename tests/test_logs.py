@@ -8,6 +8,7 @@ import pytest
 
 from mysense import logs
 from mysense.settings import LoggingOptions
+from tests.kit import until
 
 
 @pytest.fixture
@@ -73,3 +74,25 @@ def test_without_syslog_standard_error_is_told_once(no_syslog, capsys):
     assert said.count("there is no") == 1
     assert "it burns" in said
     assert "Traceback" not in said
+
+
+def test_a_file_that_was_moved_away_is_begun_anew(tmp_path):
+    file, old = tmp_path / "mysense.log", tmp_path / "mysense.log.1"
+    with logs.setup(LoggingOptions(file=str(file))):
+        logs.log.warning("before")
+        until(lambda: file.exists() and "before" in file.read_text())
+        file.rename(old)
+        logs.log.warning("after")
+
+    assert "after" in file.read_text()
+    assert "after" not in old.read_text()
+
+
+def test_the_level_can_be_changed_while_it_runs(tmp_path):
+    file = tmp_path / "mysense.log"
+    with logs.setup(LoggingOptions(file=str(file))):
+        logs.log.debug("not yet")
+        logs.set_level(LoggingOptions(level="debug"))
+        logs.log.debug("now")
+
+    assert [line.split()[-1] for line in file.read_text().splitlines()] == ["now"]

@@ -72,6 +72,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(archives):
 
     assert ours | {"mysense/py.typed"} <= names
     assert {name for name in names if name.startswith("mysense/examples/")}
+    assert "mysense/systemd/mysense.service" in names
     assert {name.split("/")[0] for name in names} == {"mysense", f"mysense-{version()}.dist-info"}
 
 
@@ -85,6 +86,7 @@ def test_the_source_archive_holds_what_a_packager_needs(archives):
 
     needed = {"LICENSE", "README.md", "CHANGELOG.md", "MySense.conf", "Makefile", "pyproject.toml", "setup.py"}
     needed |= {"mysense/py.typed", "tests/test_package.py", "scripts/setup", "docs/architecture.md"}
+    needed |= {"contrib/mysense.service", "contrib/logrotate"}
     assert needed <= names
 
 
@@ -132,6 +134,13 @@ def test_the_examples_lie_inside(bare, tmp_path):
 
 def test_a_channel_can_be_tried_by_hand(bare, tmp_path):
     assert "--hostname" in run(bare / "python", "-m", "mysense.channels.influxdb", "publish", "--help", cwd=tmp_path)
+
+
+def test_the_service_is_installed_from_the_wheel(bare, tmp_path):
+    run(bare / "mysense", "install-service", "--root", tmp_path)
+
+    unit = (tmp_path / "etc/systemd/system/mysense.service").read_text()
+    assert f"ExecStart={bare / 'mysense'} run -c /etc/mysense/MySense.conf\n" in unit
 
 
 def test_an_older_journal_is_kept(bare, tmp_path):

@@ -56,7 +56,8 @@ def test_make_run_and_make_test_come_first():
 
 
 def test_the_sections_it_shows_can_be_written_so(tmp_path):
-    (tmp_path / "influxdb.password").write_text("secret\n")
+    for name in ("influxdb", "mqtt"):
+        (tmp_path / f"{name}.password").write_text("secret\n")
     text = "\n".join(blocks("ini")).replace("/etc/mysense", str(tmp_path))
     conf = tmp_path / "MySense.conf"
     conf.write_text(text)
@@ -66,6 +67,7 @@ def test_the_sections_it_shows_can_be_written_so(tmp_path):
     assert [end.section for end in settings.ends] == [
         "sensor:dylos",
         "publisher:influxdb",
+        "publisher:mqtt",
         "subscriber:mqtt",
         "subscriber:influxdb",
         "subscriber:influxlisten",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mysense import config, secrets
+from mysense import config, options, registry, secrets
 from mysense.errors import ConfigError
 from tests.kit import mysense
 
@@ -96,3 +96,23 @@ def test_a_secret_file_that_others_can_read_is_named(tmp_path, option):
 def test_a_missing_file_is_told_by_the_option_that_names_it(tmp_path):
     with pytest.raises(ConfigError, match=r"^token_file .*there is no such file"):
         secrets.password("", tmp_path / "none", "token_file")
+
+
+@pytest.mark.parametrize("plugin", ["publisher:influxdb", "subscriber:influxdb", "subscriber:mqtt"])
+def test_who_does_not_look_at_certificates_is_told_at_each_start(plugin):
+    def said(*lines):
+        return [text for text in config.parse("\n".join([f"[{plugin}]", *lines])).notices if "verify" in text]
+
+    [told] = said("ssl = yes", "verify = no")
+
+    assert told.startswith(f"[{plugin}] verify = no: ")
+    assert "ca_file" in told
+    assert said("ssl = yes") == []
+    assert said("verify = no", "enabled = no") == []
+
+
+def test_every_channel_that_can_look_away_is_found_by_that_option():
+    for kind in ("publisher", "subscriber"):
+        for name in registry.names(kind):
+            known = options.declared(registry.find(kind, name))
+            assert ("verify" in known) == ("ca_file" in known), name

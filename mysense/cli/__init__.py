@@ -16,7 +16,10 @@ COMMANDS = {
     "run": "run",
     "start": "service",
     "stop": "service",
+    "restart": "reloading",
+    "reload": "reloading",
     "status": "service",
+    "install-service": "installing",
     "demo": "run",
     "check": "inspect",
     "plugins": "inspect",
@@ -40,7 +43,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        found = getattr(import_module(f"mysense.cli.{COMMANDS[name]}"), name)
+        found = getattr(import_module(f"mysense.cli.{COMMANDS[name]}"), name.replace("-", "_"))
         return found if isinstance(found, click.Command) else None
 
     def resolve_command(

@@ -2,9 +2,13 @@
 
 import gc
 import os
+import queue
 import signal
 import sys
 import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -14,16 +18,45 @@ from mysense.cli.common import config_option, settings
 from mysense.daemon import Daemon
 from mysense.settings import Settings
 
-STOP = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 
 
 def operate(daemon: Daemon) -> int:
-    """Run a daemon until a signal says stop; the exit code.
+    """Run a daemon until a signal says stop; the exit code. SIGHUP means: read MySense.conf again."""
+    signals = Signals()
+    on_screen = sys.stdin is not None and sys.stdin.isatty()  # there SIGHUP says that the terminal is gone
 
-    The signals are waited for, not handled: a handler that sets an event may meet the main
-    thread inside that very event's lock.
+    def told_to_stop() -> bool:
+        got = signals.next(1.0)
+        if got == signal.SIGHUP and not on_screen:
+            daemon.reload()
+            return False
+        return got is not None
+
+    return daemon.run(told_to_stop)
+
+
+class Signals:
+    """The signals that came, in their order.
+
+    A thread waits for them. A handler that sets an event may meet the main thread inside that
+    very event's lock; and ``sigtimedwait`` tells of a signal that never was when the process was
+    suspended meanwhile (ctrl-Z and fg).
     """
-    return daemon.run(lambda: signal.sigtimedwait(STOP, 1.0) is not None)
+
+    def __init__(self) -> None:
+        self._came: queue.SimpleQueue[int] = queue.SimpleQueue()
+        threading.Thread(target=self._wait, name="signals", daemon=True).start()
+
+    def _wait(self) -> None:
+        while True:
+            self._came.put(signal.sigwait(SIGNALS))
+
+    def next(self, seconds: float) -> int | None:
+        """The next signal, or None when there is none in time."""
+        with suppress(queue.Empty):
+            return self._came.get(timeout=seconds)
+        return None
 
 
 def relax_collector() -> None:
@@ -35,13 +68,15 @@ def relax_collector() -> None:
     gc.set_threshold(20_000, 20, 20)
 
 
-def serve(chosen: Settings, only: str = "", once: bool = False) -> None:
-    """Run the daemon of these settings and leave with its exit code."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOP)  # before the first thread, which inherits it
+def serve(read: Callable[[], Settings], only: str = "", once: bool = False) -> None:
+    """Run the daemon of the settings that *read* gives, and leave with its exit code."""
+    chosen = read()
+    become(chosen.daemon.user, chosen.daemon.group)
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # before the first thread, which inherits it
     with logs.setup(chosen.logging):
         for notice in chosen.notices:
             logs.log.warning("%s", notice)
-        daemon = Daemon(chosen, only=only, once=once)
+        daemon = Daemon(chosen, only=only, once=once, read=read)
         relax_collector()
         code = operate(daemon)
     sys.exit(code)
@@ -56,10 +91,8 @@ def serve(chosen: Settings, only: str = "", once: bool = False) -> None:
               help="Only the half that brings telegrams in, or only the one that sends them on.")  # fmt: skip
 @click.pass_context
 def run(ctx: click.Context, once: bool, inputs: str | None, outputs: str | None, only: str | None) -> None:
-    """Measure and publish until stopped (ctrl-C, SIGTERM)."""
-    chosen = config.choose(settings(ctx), inputs, outputs)
-    become(chosen.daemon.user, chosen.daemon.group)
-    serve(chosen, only or "", once)
+    """Measure and publish until stopped (ctrl-C, SIGTERM). SIGHUP reads MySense.conf again."""
+    serve(lambda: config.choose(settings(ctx), inputs, outputs), only or "", once)
 
 
 def become(user: str, group: str) -> None:
@@ -106,12 +139,12 @@ def demo(count: int) -> None:
         path.write_text(DEMO.format(folder=folder))
         chosen = config.load(path)
         click.echo("A simulated kit, one telegram every 2 s. Stop it with ctrl-C.\n", err=True)
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         with logs.setup(chosen.logging):
-            daemon = Daemon(chosen)
+            daemon, signals = Daemon(chosen), Signals()
 
             def enough() -> bool:
-                if signal.sigtimedwait(STOP, 0.5) is not None:
+                if signals.next(0.5) is not None:
                     return True
                 return count > 0 and daemon.journal.status().last >= count + 2  # ident and note are entries, too
 

@@ -10,7 +10,8 @@ What every back end promises, and ``mysense.testing.JournalContract`` tests:
   It is keyed by the name of its section and never by options.
 * Each distinct ident is stored once. An ident entry is appended, before the data that
   brings it, only when it differs from the last of its node; data that is older than that
-  keeps the ident it came with and brings no entry.
+  keeps the ident it came with and brings no entry. An ident that says no more than a name
+  never differs.
 * A data telegram that equals, in time and values, one of the last 1,000 of its node is a
   repeat: it is confirmed and counted, and not appended.
 * What was measured before the time of day was known is kept with the time since the machine
@@ -226,6 +227,9 @@ class Journal(Protocol):
     def hold(self, section: str) -> None:
         """Keep other workers, here and in other processes, off a section; JournalError when one has it."""
 
+    def release(self, section: str) -> None:
+        """Give a section free that ``hold`` took; a cursor does so when it is closed."""
+
     def cursor(self, name: str, start: str = "oldest") -> Cursor:
         """The cursor of a section; a new one stands before the oldest entry, or at the end (``now``).
 
@@ -258,6 +262,9 @@ class Journal(Protocol):
 
     def flush(self) -> None:
         """Write what waits to be written."""
+
+    def stalled(self) -> float:
+        """For how many seconds the write that is under way has not come to an end; 0 when none is."""
 
     def close(self) -> None:
         """Flush and let go."""

@@ -75,7 +75,7 @@ class Appender:
             self.repeated += 1
             return ()
         last = self._nodes.get(ident.node)
-        if last and (last[1] is ident or last[1].digest == ident.digest):
+        if last and (last[1] is ident or last[1].digest == ident.digest or ident.bare):
             if kind == codec.DATA and last[1].since is None and not self._estimated:
                 last = self._make_last(db, replace(last[1], since=time))
             return () if kind == codec.IDENT else ((kind, last[0], time, body),)

@@ -64,8 +64,10 @@ class SqliteCursor:
         self._journal.rewound(self.name, self._seq)
 
     def close(self) -> None:
-        self._journal.flush()
-        self._journal.locks.release(self.name)
+        try:
+            self._journal.flush()
+        finally:
+            self._journal.locks.release(self.name)
 
 
 def lane_row(cursor: str, name: str, parked: Parked) -> tuple[object, ...]:

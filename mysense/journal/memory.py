@@ -9,6 +9,7 @@ from mysense.clock import Clock
 from mysense.errors import JournalError
 from mysense.journal import REPEATS, Boot, Changes, CursorStatus, Dating, Entry, JournalStatus, Parked, Rejected
 from mysense.journal import entry_of as entry_of
+from mysense.journal.rejected import KEPT
 from mysense.telegram import Data, Ident, Note, Telegram, clean, ident_of
 
 
@@ -79,6 +80,8 @@ class MemoryJournal:
     def _announce(self, ident: Ident, time: int | None) -> Ident:
         """The ident to keep with a telegram of this time; an entry for it where it is news."""
         last = self._idents.get(ident.node)
+        if last and ident.bare:
+            ident = last
         if last and last.digest == ident.digest and (last.since is not None or time is None or self._open):
             return last
         if last and time is not None and last.since is not None and time < last.since and not self._open:
@@ -133,6 +136,9 @@ class MemoryJournal:
             raise JournalError(f"another worker holds [{section}]")
         self._held.add(section)
 
+    def release(self, section: str) -> None:
+        self._held.discard(section)
+
     def cursor(self, name: str, start: str = "oldest") -> "MemoryCursor":
         self.hold(name)
         if name not in self._cursors:
@@ -154,6 +160,9 @@ class MemoryJournal:
         kept = self._rejected
         number = kept[-1].number + 1 if kept else 1
         kept.append(Rejected(number, section, seq, self._clock.now(), reason, telegram))
+        mine = [each.number for each in kept if each.cursor == section] if len(kept) > KEPT else []
+        if len(mine) > KEPT:
+            self._rejected = [r for r in kept if r.cursor != section or r.number > mine[-KEPT - 1]]
 
     def rejected(self, cursor: str | None = None, limit: int = 1000) -> list[Rejected]:
         return [r for r in self._rejected if cursor in (None, r.cursor)][:limit]
@@ -183,6 +192,9 @@ class MemoryJournal:
 
     def check(self) -> list[str]:
         return []
+
+    def stalled(self) -> float:
+        return 0.0
 
     def flush(self) -> None:
         pass

@@ -16,5 +16,7 @@ def keep(db: sqlite3.Connection, section: str, time: int, found: Iterable[tuple[
     db.executemany("INSERT INTO rejected (cursor, seq, time, reason, body) VALUES (?, ?, ?, ?, ?)", rows)
     db.execute("UPDATE cursor SET rejected = rejected + ? WHERE name = ?", (len(rows), section))
     db.execute(
-        "DELETE FROM rejected WHERE cursor = ? AND number <= (SELECT max(number) - ? FROM rejected)", (section, KEPT)
+        "DELETE FROM rejected WHERE cursor = ? AND number <="
+        " (SELECT number FROM rejected WHERE cursor = ? ORDER BY number DESC LIMIT 1 OFFSET ?)",
+        (section, section, KEPT),
     )

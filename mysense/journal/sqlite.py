@@ -181,6 +181,9 @@ class SqliteJournal:
     def hold(self, section: str) -> None:
         self.locks.hold(section)
 
+    def release(self, section: str) -> None:
+        self.locks.release(section)
+
     def cursor(self, name: str, start: str = "oldest") -> SqliteCursor:
         self.locks.hold(name)
 
@@ -303,6 +306,9 @@ class SqliteJournal:
 
     def flush(self) -> None:
         self._do(lambda db: None)
+
+    def stalled(self) -> float:
+        return self._writer.stalled() if self._writer else 0.0
 
     def close(self) -> None:
         if self._writer:

@@ -3,6 +3,7 @@
 import errno
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -39,6 +40,7 @@ class Writer:
         self._jobs: deque[_Job] = deque()
         self._lazy_due = threading.Event()
         self._closing = False
+        self._busy_since: float | None = None
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
@@ -63,6 +65,11 @@ class Writer:
                 self._lazy_due.set()
                 self._wake.notify()
 
+    def stalled(self) -> float:
+        """For how many seconds the commit that is under way has not come to an end."""
+        since = self._busy_since
+        return 0.0 if since is None else time.monotonic() - since
+
     def close(self) -> None:
         """Write what waits and end."""
         with self._wake:
@@ -82,7 +89,9 @@ class Writer:
                 jobs, self._jobs = list(self._jobs), deque()
                 closing = self._closing
                 self._lazy_due.clear()
+            self._busy_since = time.monotonic()
             self._commit(jobs)
+            self._busy_since = None
             if closing and not self._jobs:
                 return
 

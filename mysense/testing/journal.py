@@ -7,7 +7,8 @@ import pytest
 
 from mysense.errors import JournalError
 from mysense.journal import NOT_SET, Boot, Dating, Entry, Journal, Parked, Undated
-from mysense.telegram import SECOND, Data, Field, Ident, Note
+from mysense.journal.rejected import KEPT
+from mysense.telegram import SECOND, Data, Field, Ident, Note, ident_of
 
 T0 = 1_700_000_000
 IDENT = Ident("Demo", "1", "shed", fields=(Field("temp", "C"),))
@@ -28,6 +29,11 @@ def times(telegrams: Any) -> list[float]:
 def flags(entry: Entry) -> Any:
     """What is doubted in an entry."""
     return entry.telegram.flags if isinstance(entry.telegram, Data) else {}
+
+
+def refusal(text: str) -> Note:
+    """What came in and is no telegram, as a journal keeps it."""
+    return Note(Ident("", ""), T0 * SECOND, "refused", text, {"from": "a/b", "bytes": len(text)})
 
 
 class JournalContract:
@@ -81,6 +87,14 @@ class JournalContract:
         newest = journal.ident("Demo_1")
         assert newest is not None
         assert newest.label == "shed"
+
+    def test_an_ident_that_is_only_a_name_is_no_news(self, journal: Journal) -> None:
+        full, bare = Ident("Demo", "k1", "shed"), Ident("Demo", "k1")
+        journal.append([Data(full, 1 * SECOND, {"temp": 1}), Data(bare, 2 * SECOND, {"temp": 2}), bare])
+        journal.append([Note(bare, 3 * SECOND, "up")])
+
+        told = [entry.telegram for entry in journal.read(0, 9)]
+        assert [ident_of(telegram).label for telegram in told] == ["shed"] * 4
 
     def test_an_ident_is_known_since_its_first_data(self, journal: Journal) -> None:
         journal.append([data(3), data(4)])
@@ -201,6 +215,34 @@ class JournalContract:
         journal.drop_rejected([kept.number])
         assert [r.cursor for r in journal.rejected()] == ["b"]
 
+    def test_what_a_source_refused_is_committed_with_the_telegrams_or_not_at_all(self, journal: Journal) -> None:
+        def interrupted() -> Any:
+            yield data(2)
+            raise OSError("cable pulled")
+
+        journal.append([data(1)], "mqtt", "7", {"a": "1"}, [("not JSON", refusal("{")), ("no time", refusal("x"))])
+        with pytest.raises(OSError, match="cable"):
+            journal.append(interrupted(), "mqtt", "8", None, [("never told", refusal(""))])
+        journal.append([], "other", refused=[("empty", refusal(""))])
+        kept = journal.rejected("mqtt")
+
+        assert [(r.cursor, r.seq, r.reason) for r in kept] == [("mqtt", 0, "not JSON"), ("mqtt", 0, "no time")]
+        assert [r.telegram for r in kept] == [refusal("{"), refusal("x")]
+        assert len({r.number for r in journal.rejected()}) == 3
+        assert times(journal.cursor("a").fetch(9)) == [1]
+        assert (journal.position("mqtt"), journal.state("mqtt")) == ("7", {"a": "1"})
+
+    def test_of_what_a_source_refused_the_newest_is_kept(self, journal: Journal) -> None:
+        journal.append([], "other", refused=[("first", refusal("x"))])
+        for _ in range(2):
+            journal.append([], "mqtt", refused=[(str(n), refusal("x")) for n in range(KEPT // 2 + 10)])
+        kept = journal.rejected("mqtt", 2 * KEPT)
+
+        assert len(kept) == KEPT
+        assert kept[-1].reason == str(KEPT // 2 + 9)
+        journal.append([], "other", refused=[("second", refusal("x"))])
+        assert [each.reason for each in journal.rejected("other")] == ["first", "second"]
+
     def test_rewind_goes_back_and_forgets(self, journal: Journal) -> None:
         journal.append([data(n) for n in range(4)])
         cursor = journal.cursor("a")
@@ -229,8 +271,16 @@ class JournalContract:
         journal.hold("b")
         with pytest.raises(JournalError):
             journal.hold("b")
+        journal.release("b")
+        journal.hold("b")
 
         assert journal.cursor("a").seq == 0
+
+    def test_nothing_stalls_while_nothing_is_written(self, journal: Journal) -> None:
+        journal.append([data(1)])
+        journal.flush()
+
+        assert journal.stalled() < 1
 
     def test_a_cursor_that_is_forgotten_is_gone(self, journal: Journal) -> None:
         cursor = journal.cursor("a")

@@ -41,10 +41,13 @@ class Broker(plugin.Plugin):
         return f"{self.hostname}:{self.port or (SECURE_PORT if self.ssl else PORT)}"
 
     def named(self, state: State) -> str:
-        """The name of this connection: given, or made once and kept, so that the broker knows it again."""
-        if self.client_id:
-            return self.client_id
-        return state.setdefault("client", f"mysense-{token_hex(6)}")
+        """The name of this connection: given, or made once and kept, so that the broker knows it again.
+
+        Whoever only has a look gets one that nobody else has.
+        """
+        if self.passing:
+            return f"{self.client_id or 'mysense'}-{token_hex(6)}"
+        return self.client_id or state.setdefault("client", f"mysense-{token_hex(6)}")
 
     def connect(
         self, client_id: str, *, lasting: float = 0.0, will: Message | None = None, window: int = 0, cut: bool = True

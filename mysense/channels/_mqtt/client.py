@@ -7,23 +7,18 @@ the rest of a message. Here everything happens in ``turn``, and what it raises i
 import select
 import socket
 import ssl
+import struct
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, cast
+from typing import Any
 
-from mysense.channels._mqtt.stream import LARGEST, Message, Stream, acknowledgements
+from mysense.channels._mqtt import reasons
+from mysense.channels._mqtt.stream import CHUNK, LARGEST, NOT_MQTT, Message, Stream, acknowledgements
 from mysense.errors import UnavailableError
 
-_FLUSH = 0.5  # seconds for the farewell
 _SUDDEN = 5.0  # seconds after which a connection that is lost was not one for long
-_REFUSALS = {
-    0x84: "does not speak this version of MQTT: set version = 3.1.1",
-    0x85: "does not like the client_id {id!r}: set another",
-    0x86: "does not know this user with this password: see user and password_file",
-    0x87: "does not let us in: see user, password_file and client_id, and the broker's list of rights",
-    0x8C: "does not know this user with this password: see user and password_file",
-}
-_WRONG_VERSION = 0x84
+_RIVAL = 60.0  # seconds to stay away from another client that has our name
+_ENOUGH = 4 * CHUNK  # bytes that may come before the answer to a subscription
 
 
 class Client:
@@ -59,12 +54,15 @@ class Client:
         """Whether the broker still had the session."""
         self.largest = 0
         """The most bytes of a packet that the broker takes, where it said so; else 0."""
+        self.room = 0
+        """How many messages it takes before it has confirmed the first, where it said so; else 0."""
         self.version = 0
         self._paho: Any = None
-        self._granted: dict[int, list[int]] = {}
+        self._asked: dict[int, Sequence[str]] = {}  # subscriptions that wait for the broker's word
         self._code: int | None = None  # of the broker's answer to the connection
         self._gone = ""
-        self._refused = 0
+        self._pause: float | None = None  # seconds that the broker is better left alone
+        self._silent = False  # whether it went away before it had said anything
 
     # Connecting
 
@@ -75,11 +73,11 @@ class Client:
                 self._connect(number, keepalive)
                 return
             except UnavailableError:
-                if self._code != _WRONG_VERSION or version != "auto" or number == 4:
+                if number == 4 or version == "5" or not (self._code == reasons.WRONG_VERSION or self._silent):
                     raise
 
     def _connect(self, version: int, keepalive: int) -> None:
-        self.version, self._code, self._gone = version, None, ""
+        self.version, self._code, self._gone, self._silent = version, None, "", False
         self._paho = paho = _make(self, version)
         self._begun = time.monotonic()
         host, _, port = self.place.rpartition(":")
@@ -89,19 +87,20 @@ class Client:
             else:
                 paho.connect(host, int(port), keepalive)
             self._wait(lambda: self._code is not None, "does not answer")
-        except ssl.SSLCertVerificationError as error:
-            why = error.verify_message.rstrip(".")
-            raise UnavailableError(f"{self.place}: its certificate is not trusted ({why}): see ca_file") from None
-        except ssl.SSLError as error:
-            raise UnavailableError(f"{self.place}: no encrypted connection ({error.reason or error})") from None
         except UnavailableError:
             raise
         except (OSError, ValueError) as error:
-            why = "does not answer" if isinstance(error, TimeoutError) else _reason(error)
-            raise UnavailableError(f"{self.place}: {why}") from None
+            raise UnavailableError(f"{self.place}: {reasons.failed(error)}") from None
         finally:
             if self._code != 0:
                 self.close()
+
+    def dial(self) -> socket.socket:
+        """The way to the broker, encrypted if that is wanted."""
+        host, _, port = self.place.rpartition(":")
+        plain = socket.create_connection((host, int(port)), self._timeout)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what is sent is sent as a whole already
+        return self._tls.wrap_socket(plain, server_hostname=host) if self._tls else plain
 
     def _properties(self) -> Any:
         from paho.mqtt.packettypes import PacketTypes
@@ -117,20 +116,25 @@ class Client:
     def _connected(self, _client: Any, _data: Any, flags: Any, reason: Any, properties: Any) -> None:
         self._code, self.present = reason.value, bool(flags.session_present)
         self.largest = getattr(properties, "MaximumPacketSize", 0)
+        self.room = getattr(properties, "ReceiveMaximum", 0)
         if self._code:
-            said = _REFUSALS.get(self._code, "refuses us: {reason}")
-            self._gone = said.format(id=self.client_id, reason=str(reason).lower())
+            self._gone = reasons.refused(self._code, str(reason), self.client_id)
 
     def _disconnected(self, _client: Any, _data: Any, flags: Any, reason: Any, _properties: Any) -> None:
         if self._gone:
             return
-        if flags.is_disconnect_packet_from_server and reason.value == 0x8E:
-            self._gone = f"another client has the client_id {self.client_id!r}: give each its own"
-        elif flags.is_disconnect_packet_from_server:
-            self._gone = f"the broker ended the connection: {str(reason).lower()}"
+        if flags.is_disconnect_packet_from_server:
+            self._gone = reasons.ended(reason.value, str(reason), self.client_id)
+            if reason.value == reasons.TAKEN_OVER:  # else they take it from each other every second
+                self._pause = _RIVAL
+        elif reason.getName() == "Keep alive timeout":
+            self._gone = "does not answer any more"
+        elif self._code is None:
+            self._silent = True
+            self._gone = reasons.silent(bool(self._tls))
         else:
             self._gone = "the connection was lost"
-            if time.monotonic() - self._begun < _SUDDEN and self._code == 0:
+            if time.monotonic() - self._begun < _SUDDEN:
                 self._gone += f" at once; does another client have the client_id {self.client_id!r}, too?"
 
     # Turning
@@ -141,23 +145,32 @@ class Client:
         Raises UnavailableError when the connection is lost; what was received before is in ``messages``.
         """
         stream: Stream = self._paho.stream
+        broken: Exception | None = None
         try:
             stream.flush()
             self._poll(stream, timeout)
             stream.fill()
         except (OSError, ValueError) as error:
-            self._lost(error)
+            broken = error
         self.messages += stream.take()
-        while stream.pending() and not self._gone:
-            self._paho.loop_read()
-        if not self._gone:
-            self._paho.loop_misc()
+        self._read(stream)  # also what came before it broke: confirmations are among it
+        if broken and not self._gone:
+            self._lost(broken)
         if self._gone:
-            raise UnavailableError(f"{self.place}: {self._gone}")
+            raise UnavailableError(f"{self.place}: {self._gone}", wait=self._pause)
+        self.flush()
+
+    def _read(self, stream: Stream) -> None:
+        """Let paho read what is for it, and keep the connection alive."""
+        from paho.mqtt import MQTTException
+
         try:
-            stream.flush()
-        except OSError as error:
-            self._lost(error)
+            while stream.pending() and not self._gone:
+                self._paho.loop_read()
+            if not self._gone:
+                self._paho.loop_misc()
+        except (ValueError, LookupError, struct.error, MQTTException) as error:
+            self._lost(ConnectionError(f"{NOT_MQTT}: {error}"))
 
     def _poll(self, stream: Stream, timeout: float) -> None:
         poll = select.poll()
@@ -165,44 +178,48 @@ class Client:
         poll.poll(timeout * 1000)
 
     def _lost(self, error: Exception) -> None:
-        raise UnavailableError(f"{self.place}: the connection was lost ({_reason(error)})") from None
+        self._silent = self._code is None and isinstance(error, ConnectionResetError | BrokenPipeError)
+        if self._silent:
+            raise UnavailableError(f"{self.place}: {reasons.silent(bool(self._tls))}") from None
+        if isinstance(error, ssl.SSLError):
+            raise UnavailableError(f"{self.place}: {reasons.failed(error)}") from None
+        raise UnavailableError(f"{self.place}: the connection was lost ({reasons.failed(error)})") from None
 
     def _wait(self, condition: Callable[[], bool], silent: str) -> None:
         """Turn until *condition* holds, and UnavailableError when it does not in time."""
         end = time.monotonic() + self._timeout
         while not condition():
             if (left := end - time.monotonic()) <= 0:
-                raise UnavailableError(f"{self.place} {silent}")
+                raise UnavailableError(f"{self.place}: {silent}")
             self.turn(left)
-        if self._gone:
-            raise UnavailableError(f"{self.place} {self._gone}")
 
     # Working
 
     def subscribe(self, filters: Sequence[str]) -> None:
-        """Subscribe at QoS 1 and wait for the broker's word; messages may come before it.
+        """Subscribe at QoS 1 and wait for the broker's word, unless much comes before it.
 
-        Raises UnavailableError with the filters that the broker refuses.
+        Raises UnavailableError with the filters that the broker refuses; where they are known only
+        later, the next turn does.
         """
-        if self.version == 5:
-            from paho.mqtt.subscribeoptions import SubscribeOptions
+        from paho.mqtt.subscribeoptions import SubscribeOptions
 
-            asked: Any = [(each, SubscribeOptions(qos=1)) for each in filters]
-        else:
-            asked = [(each, 1) for each in filters]
+        asked = [(each, SubscribeOptions(qos=1) if self.version == 5 else 1) for each in filters]
         _, number = self._paho.subscribe(asked)
-        self._wait(lambda: number in self._granted, "does not answer to a subscription")
-        codes = self._granted.pop(number)
-        refused = [each for each, code in zip(filters, codes, strict=False) if code >= 0x80]
+        self._asked[number] = filters
+        self._wait(
+            lambda: number not in self._asked or sum(each.size for each in self.messages) > _ENOUGH,
+            "does not answer to a subscription",
+        )
+
+    def _subscribed(self, _client: Any, _data: Any, number: int, reasons: Any, _properties: Any) -> None:
+        filters = self._asked.pop(number, ())
+        refused = [each for each, reason in zip(filters, reasons, strict=False) if reason.value >= 0x80]
         if refused:
-            raise UnavailableError(f"{self.place} does not let us read {', '.join(refused)}: it is a matter of rights")
+            self._gone = f"does not let us read {', '.join(refused)}: it is a matter of rights"
 
     def unsubscribe(self, filters: Sequence[str]) -> None:
         """Tell the broker that these are no longer wanted; what is queued already still comes."""
         self._paho.unsubscribe(list(filters))
-
-    def _subscribed(self, _client: Any, _data: Any, number: int, reasons: Any, _properties: Any) -> None:
-        self._granted[number] = [reason.value for reason in reasons]
 
     def publish(self, topic: str, payload: str | bytes, retain: bool = False) -> int:
         """Have a message sent at QoS 1; the number under which ``confirmed`` will have it."""
@@ -251,10 +268,6 @@ class Client:
             paho.stream.close()
 
 
-def _reason(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error)
-
-
 def _make(client: Client, version: int) -> Any:
     """paho's client, with our stream in place of its socket."""
     from paho.mqtt import client as mqtt
@@ -264,7 +277,7 @@ def _make(client: Client, version: int) -> Any:
         stream: Stream | None = None
 
         def _create_socket(self) -> Any:
-            self.stream = Stream(cast(socket.socket, super()._create_socket()), version, client._cut)
+            self.stream = Stream(client.dial(), version, client._cut)
             return self.stream
 
     options: dict[str, Any] = {} if version == 5 else {"clean_session": not client._lasting}
@@ -282,8 +295,6 @@ def _make(client: Client, version: int) -> Any:
     paho.on_subscribe, paho.on_publish, paho.on_message = client._subscribed, client._published, client._received
     if client._user or client._secret:
         paho.username_pw_set(client._user, client._secret or None)
-    if client._tls:
-        paho.tls_set_context(client._tls)
     if will := client._will:
         paho.will_set(will.topic, will.payload, 1, will.retain)
     return paho

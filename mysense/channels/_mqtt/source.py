@@ -8,6 +8,7 @@ from mysense import plugin
 from mysense.channels._mqtt.broker import Broker
 from mysense.channels._mqtt.client import Client
 from mysense.channels._mqtt.stream import LARGEST, Message
+from mysense.errors import UnavailableError
 from mysense.plugin import Refusal, option
 from mysense.telegram import Telegram
 
@@ -19,6 +20,8 @@ COMPANY = 0.002
 """Seconds that a crowd of messages waits for more to be committed with."""
 CROWD = 20
 """Messages that are a crowd: what comes one by one is not held up."""
+ENOUGH = 4_000_000
+"""Bytes of messages that go into the journal at once: large ones wait in the broker, not here."""
 
 
 class Source(Broker, plugin.Subscriber):
@@ -28,7 +31,7 @@ class Source(Broker, plugin.Subscriber):
         30 * 86400.0, "how long the broker keeps what comes while we are away (MQTT 3.1.1: for ever)",
         parse=plugin.seconds, least=60,
     )  # fmt: skip
-    window: int = option(1000, "messages on their way before the first is in the journal (MQTT 5)", least=1, most=65535)
+    window: int = option(1000, "messages on their way before the first is in the journal (MQTT 5)", least=1, most=1000)
     reader: Literal["fast", "paho"] = option("fast", "what cuts messages out of the stream; paho takes longer")
 
     _client: Client | None = field(init=False, repr=False, default=None)
@@ -44,23 +47,28 @@ class Source(Broker, plugin.Subscriber):
         raise NotImplementedError
 
     def open(self) -> None:
-        client_id, lasting = (self.named(self.state), self.session) if not self.passing else (self.client_id, 0.0)
-        known = "filters" in self.state and not self.passing
+        client_id, lasting = self.named(self.state), 0.0 if self.passing else self.session
         self._client = client = self.connect(client_id, lasting=lasting, window=self.window, cut=self.reader == "fast")
-        if known and not client.present:
+        here = f"{client_id} at {self.place}"
+        if not client.present and self.state.get("session") == here:
             self.log.warning(
                 "%s has forgotten the session of %s: what was published while nobody listened is not there",
                 self.place, client_id,
             )  # fmt: skip
         self._subscribe(client)
+        self.state["session"] = here
         self._begun = True
 
     def _subscribe(self, client: Client) -> None:
         wanted = list(self.filters())
         before = self.state.get("filters", "").split("\n")
-        if client.present and (gone := [each for each in before if each and each not in wanted]):
-            client.unsubscribe(gone)
-        client.subscribe(wanted)
+        try:
+            if client.present and (gone := [each for each in before if each and each not in wanted]):
+                client.unsubscribe(gone)
+            client.subscribe(wanted)
+        except UnavailableError:
+            self.close()
+            raise
         self.state["filters"] = "\n".join(wanted)
 
     def close(self) -> None:
@@ -86,8 +94,7 @@ class Source(Broker, plugin.Subscriber):
     def _collect(self, client: Client) -> list[Message]:
         """What has come within a second; a crowd waits a moment for more."""
         client.turn(0.0 if client.messages else 1.0)
-        while CROWD <= len(client.messages) < BATCH:
-            before = len(client.messages)
+        while CROWD <= (before := len(client.messages)) < BATCH and sum(m.size for m in client.messages) < ENOUGH:
             client.turn(COMPANY)
             if len(client.messages) == before:
                 break
@@ -110,7 +117,7 @@ class Source(Broker, plugin.Subscriber):
     def check(self) -> str:
         """Connects and subscribes under a name of its own, so that it takes nothing from anybody."""
         self.passing = True
-        client = self.connect("", window=1)
+        client = self.connect(self.named(self.state), window=1)
         try:
             client.subscribe(self.filters())
         finally:

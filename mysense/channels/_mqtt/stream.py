@@ -17,8 +17,9 @@ CHUNK = 262_144
 LARGEST = 1_000_000
 """Bytes of a message that are kept; the rest of a larger one is read and forgotten."""
 _PUBLISH = 3
+_PINGREQ, _PINGRESP = b"\xc0\x00", b"\xd0\x00"
 _EMPTY = b""
-_NOT_MQTT = "the broker sends what is not MQTT"
+NOT_MQTT = "the broker sends what is not MQTT"
 
 
 class Message(NamedTuple):
@@ -47,6 +48,7 @@ class Stream:
         self._skip = 0  # bytes of a message still to come, and to be forgotten
         self._plain = bytearray()  # what is for paho
         self._out = bytearray()
+        self._asked = False  # whether paho waits for a sign of life
         self._ended = False
 
     def fill(self) -> None:
@@ -61,6 +63,9 @@ class Stream:
                 data = _EMPTY
             self._ended = not data
             if self._cut:
+                if self._asked and data:  # its own may come long after, behind many messages
+                    self._plain += _PINGRESP
+                    self._asked = False
                 self._split(data)
             else:
                 self._plain += data
@@ -84,7 +89,7 @@ class Stream:
             after, message = body + length, head >> 4 == _PUBLISH
             if after > end:
                 if length > LARGEST and not message:
-                    raise ConnectionError(_NOT_MQTT)
+                    raise ConnectionError(NOT_MQTT)
                 if length > LARGEST and end - body >= LARGEST:
                     self._skip = after - end
                     add(_message(data, head, body, end, version)._replace(size=length))
@@ -113,6 +118,7 @@ class Stream:
 
     def send(self, data: bytes | bytearray) -> int:
         """Bytes for the broker: ``flush`` sends them."""
+        self._asked = self._asked or data == _PINGREQ
         self._out += data
         return len(data)
 
@@ -157,13 +163,13 @@ def _length(data: bytes, at: int) -> tuple[int, int] | None:
         length |= (byte & 127) << 7 * place
         if byte < 128:
             return length, at + place + 1
-    raise ConnectionError(_NOT_MQTT)
+    raise ConnectionError(NOT_MQTT)
 
 
 def _message(data: bytes, head: int, at: int, after: int, version: int) -> Message:
     """The PUBLISH that lies between *at* and *after*."""
     if after - at < 2:
-        raise ConnectionError(_NOT_MQTT)
+        raise ConnectionError(NOT_MQTT)
     topic = at + 2 + (data[at] << 8 | data[at + 1])
     payload, number = topic, 0
     if head & 6 and topic + 2 <= after:
@@ -177,7 +183,7 @@ def _message(data: bytes, head: int, at: int, after: int, version: int) -> Messa
             size, payload = _length(data, payload) or (after, payload)
             payload += size
     if payload > after or (head & 6 and not number):
-        raise ConnectionError(_NOT_MQTT)
+        raise ConnectionError(NOT_MQTT)
     return Message(
         data[at + 2 : topic].decode(errors="backslashreplace"),
         data[payload:after],

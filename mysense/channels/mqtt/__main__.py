@@ -1,4 +1,4 @@
-"""``python -m mysense.channels.mqtt publish …``"""
+"""``python -m mysense.channels.mqtt publish | subscribe --hostname … --user … --password_file …``"""
 
 from mysense import tryout
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from mysense.channels._mqtt.source import Source
 from mysense.channels.mqtt.telegrams import Telegrams
-from mysense.channels.mqtt.topics import Topics, checked, pattern, shared
+from mysense.channels.mqtt.topics import Topics, checked, pattern, possible, shared
 from mysense.plugin import option
 from mysense.telegram import Telegram
 
@@ -13,7 +13,7 @@ class Subscriber(Source):
     """Take telegrams from an MQTT broker, to which kits or other relays publish them."""
 
     topic: str = option(
-        "IoS", "where nodes publish: IoS means IoS/{project}/{serial}; + and # may stand for levels", parse=checked
+        "IoS", "where nodes publish: IoS means IoS/{project}/{serial}; + and # may stand for levels", parse=possible
     )
     projects: str = option(".+", "projects to take in: a pattern (regular expression)", parse=pattern)
     serials: str = option(".+", "and serials", parse=pattern)

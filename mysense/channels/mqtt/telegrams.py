@@ -20,10 +20,17 @@ KEPT = 4
 """Idents of a node that are remembered: data that comes late belongs to an older one."""
 NODES = 20_000
 """Nodes, and topics, of which something is remembered in memory."""
-LARGEST = 65_536
-"""Bytes of an ident that is remembered over a restart."""
+MEMORY = 16_000_000
+"""Bytes of messages of which something is remembered there: names of strangers must not fill it."""
+TOLD = 10_000
+"""Nodes whose idents are remembered over a restart."""
+ROOM = 16_000_000
+"""Characters of all these idents."""
+LARGEST = 16_384
+"""Characters of the idents of a node that are remembered so, and bytes before a record."""
 _IDENT = "ident "
 _RECORD = b'"data":'
+_ALSO = {"flags", "note"}  # what changes the meaning of a record that follows
 
 Names = tuple[str, str]
 """Project and serial."""
@@ -46,19 +53,20 @@ class Telegrams:
     def __init__(self, topics: Topics, state: State) -> None:
         self._topics, self._state = topics, state
         self._heads: dict[str, Head] = {}
-        self._older: dict[Names, list[Ident]] = {}
-        self._idents: dict[Names, Ident] = {}
-        self._recall()
-
-    def _recall(self) -> None:
-        """Begin with what is in the state."""
-        self._idents.clear()
-        self._older.clear()
-        for key, text in self._state.items():
+        self._told: dict[Names, list[Ident]] = {}  # the newest last
+        self._room = ROOM
+        for key, text in state.items():
             if key.startswith(_IDENT):
-                *older, ident = [wire.decode_ident(line) for line in text.split("\n")]
-                self._idents[ident.project, ident.serial] = ident
-                self._older[ident.project, ident.serial] = older
+                idents = [wire.decode_ident(line) for line in text.split("\n")]
+                self._told[idents[-1].project, idents[-1].serial] = idents
+                self._room -= len(text)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Begin with what nodes said by themselves."""
+        self._heads.clear()
+        self._idents = {names: idents[-1] for names, idents in self._told.items()}
+        self._size = 0
 
     def of(self, topic: str, payload: bytes) -> Sequence[Telegram]:
         """The telegrams of a message, none of nodes that nobody asked for; ValueError if it is no telegram."""
@@ -70,9 +78,8 @@ class Telegrams:
         return self._read(topic, payload)
 
     def _read(self, topic: str, payload: bytes) -> Sequence[Telegram]:
-        if len(self._idents) > NODES or len(self._heads) > NODES:  # names of strangers must not fill the memory
-            self._heads.clear()
-            self._recall()
+        if max(len(self._idents), len(self._heads)) > NODES or self._size > MEMORY:
+            self._forget()
         telegrams = wire.decode_message(payload, ChainMap({}, self._idents))
         if not telegrams:
             return ()
@@ -81,9 +88,14 @@ class Telegrams:
         self._topics.check(topic, *names)
         if not self._topics.wants(*names):
             return ()
+        alone = isinstance(telegrams[0], Ident)
+        if alone and ident.since is not None and ident in self._told.get(names, ())[:-1]:
+            return ()  # it comes again, behind one that is newer
         known, self._idents[names] = self._idents.get(names), ident
-        if isinstance(telegrams[0], Ident):
-            self._tell(known, ident)
+        if known is not ident:
+            self._size += len(payload)
+        if alone:
+            self._tell(names, ident)
         elif known is ident:  # once more: it is worth while to remember
             self._learn(topic, payload, names, ident)
         return [self._placed(telegram, names) for telegram in telegrams]
@@ -92,25 +104,32 @@ class Telegrams:
         """Remember what stands before the record, where that is certain."""
         at = payload.find(_RECORD) + len(_RECORD)
         at += len(payload) - at - len(payload[at:].lstrip())
+        if at > LARGEST:
+            return
         try:
             whole, without = json.loads(payload), json.loads(payload[:at] + b"0}")
-        except ValueError:
+            certain = whole | {"data": 0} == without and list(whole) == list(without)
+        except (ValueError, RecursionError):
             return
-        if whole | {"data": 0} == without and list(whole) == list(without):
+        if certain and not _ALSO & whole.keys():
             self._heads[topic] = Head(payload[:at], names, ident)
+            self._size += at
 
-    def _tell(self, known: Ident | None, ident: Ident) -> None:
+    def _tell(self, names: Names, ident: Ident) -> None:
         """A node has said who it is; what it said before is remembered for data that comes late."""
-        names = ident.project, ident.serial
-        if known == ident:
+        told = self._told.get(names, [])
+        if told and told[-1] == ident:
             return
-        older = self._older.get(names, [])
-        if known and known.since is not None and names in self._older:
-            older = [*older, known][1 - KEPT :]
-        text = "\n".join(map(wire.encode_ident, [*older, ident]))
-        if len(text) <= LARGEST and len(self._older) < NODES:
-            self._older[names] = older
-            self._state[f"{_IDENT}{ident.project}/{ident.serial}"] = text
+        key = f"{_IDENT}{ident.project}/{ident.serial}"
+        idents = [*(each for each in told if each.since is not None), ident][-KEPT:]
+        while idents and len(text := "\n".join(map(wire.encode_ident, idents))) > LARGEST:
+            idents = idents[1:]
+        self._room += len(self._state.get(key, ""))
+        if idents and len(text) <= self._room and (told or len(self._told) < TOLD):
+            self._told[names], self._state[key] = idents, text
+            self._room -= len(text)
+        elif told:  # better none after a restart than one that holds no longer
+            del self._told[names], self._state[key]
 
     def _placed(self, telegram: Telegram, names: Names) -> Telegram:
         """Data that is older than the ident its node has now, under the one it had then."""
@@ -119,5 +138,5 @@ class Telegrams:
         since = telegram.ident.since
         if since is None or telegram.time >= since or telegram.ident is not self._idents[names]:
             return telegram
-        older = [each for each in self._older.get(names, ()) if each.since is None or each.since <= telegram.time]
+        older = [each for each in self._told.get(names, ()) if each.since is None or each.since <= telegram.time]
         return replace(telegram, ident=older[-1]) if older else telegram

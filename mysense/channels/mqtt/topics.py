@@ -1,7 +1,7 @@
 """Which topics to subscribe, and what a topic says about who sent a message there."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from mysense.telegram import check_name
 
@@ -16,12 +16,15 @@ MOST = 20
 def checked(text: str) -> str:
     """The topic of a node, with {project} and {serial}; ValueError for one that cannot be.
 
-    A topic without them, as the original has it, gets both behind it.
+    A topic without them, as the original has it, gets both behind it. A slash in front is a level
+    of its own, and stays.
 
     >>> checked("IoS"), checked("kits/+/{serial}")
     ('IoS/{project}/{serial}', 'kits/+/{serial}')
     """
-    text = text.strip("/")
+    text = text.rstrip("/")
+    if text.startswith("$share"):
+        raise ValueError(f"{text!r}: the option group makes a shared subscription")
     if text != "#" and not any(sign in text for sign in "{+#"):
         text = f"{text}/{{project}}/{{serial}}"
     if wrong := next((name for name in _PLACE.findall(text) if name not in ("project", "serial")), ""):
@@ -29,12 +32,18 @@ def checked(text: str) -> str:
     levels = text.split("/")
     for n, level in enumerate(levels):
         plain = _PLACE.sub("", level)
-        if not level or "{" in plain or "}" in plain or "\0" in level:
+        if (not level and n != 0) or "{" in plain or "}" in plain or "\0" in level:
             raise ValueError(f"{text!r} is no topic: a level of it is empty, or a brace stands alone")
-        if (("+" in level or "#" in level) and level not in "+#") or (level == "#" and n < len(levels) - 1):
+        if (("+" in level or "#" in level) and level not in ("+", "#")) or (level == "#" and n < len(levels) - 1):
             raise ValueError(f"{text!r} is no topic: + stands for a whole level, and # for all that follow")
-        if _PLACE.search(level) and plain:
+        if _PLACE.search(level) and not _PLACE.fullmatch(level):
             raise ValueError(f"{text!r}: {{project}} and {{serial}} each stand for a whole level")
+    return text
+
+
+def possible(text: str) -> str:
+    """*text* as it is, if it can be the topic of a node; else ValueError."""
+    checked(text)
     return text
 
 
@@ -90,14 +99,13 @@ def pattern(text: str) -> str:
     """*text* if it is a regular expression, else ValueError."""
     try:
         re.compile(text)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise ValueError(f"{text!r} is no pattern: {error}") from None
     return text
 
 
-def shared(names: Iterable[str]) -> str:
+def shared(text: str) -> str:
     """The name of a group if it can be one, else ValueError."""
-    text = "".join(names)
     if text and not re.fullmatch(r"[A-Za-z0-9._-]+", text):
         raise ValueError(f"{text!r} cannot be a group: use letters, digits, '-', '_' and '.'")
     return text

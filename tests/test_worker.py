@@ -1,0 +1,199 @@
+"""The worker of a subscriber, and of a publisher that has nothing to do."""
+
+import threading
+
+import pytest
+
+from mysense.clock import Clock
+from mysense.journal.memory import MemoryJournal
+from mysense.journal.sqlite import SqliteJournal
+from mysense.plugin import Publisher, Refusal, Subscriber
+from mysense.publishing import PublishWorker
+from mysense.telegram import SECOND, Data, Ident
+from mysense.worker import SubscribeWorker
+from tests.kit import until
+
+T0 = 1_700_000_000
+OTHER = Ident("Demo", "2", "roof")
+
+
+def data(n, ident=OTHER):
+    return Data(ident, (T0 + n) * SECOND, {"temp": float(n)})
+
+
+class Source(Subscriber):
+    """Gives what a test has put there: telegrams, and what is none."""
+
+    def __post_init__(self):
+        self.next = []
+        self.confirmed = 0
+
+    def receive(self):
+        telegrams, refusals = self.next.pop(0) if self.next else ([], [])
+        self.refusals += refusals
+        return telegrams
+
+    def confirm(self):
+        self.confirmed += 1
+
+
+def refusal(content=b"{", reason="not JSON"):
+    return Refusal("a/b", content, reason, len(content))
+
+
+def worker(journal, *batches, own=""):
+    source = Source()
+    source.next = list(batches)
+    made = SubscribeWorker("subscriber:x", source, threading.Event(), Clock(), journal, own=own)
+    return made, source
+
+
+def labels(journal):
+    return [entry.telegram.ident.label for entry in journal.read(0, 99) if isinstance(entry.telegram, Data)]
+
+
+@pytest.fixture
+def journal(tmp_path):
+    journal = SqliteJournal(tmp_path / "journal.db")
+    yield journal
+    journal.close()
+
+
+def test_what_is_no_telegram_is_set_aside_counted_and_confirmed(journal, caplog):
+    taking, source = worker(journal, ([data(1)], [refusal()]), ([], [refusal(b"\xff", "not UTF-8")] * 3))
+    taking.step()
+    taking.step()
+    kept = journal.rejected("subscriber:x")
+
+    assert (taking.status.refused, taking.status.count, source.confirmed) == (4, 1, 2)
+    assert [r.reason for r in kept] == ["not JSON"] + ["not UTF-8"] * 3
+    assert (kept[0].telegram.text, dict(kept[0].telegram.values)) == ("{", {"from": "a/b", "bytes": 1})
+    assert kept[1].telegram.text == "\\xff"
+    assert not source.refusals
+    assert [r.message for r in caplog.records if "set aside" in r.message] == [
+        "subscriber:x: a/b is set aside: not JSON (see 'mysense journal rejected')"
+    ]
+
+
+def test_what_was_refused_is_counted_over_a_restart(journal):
+    for turn in (1, 2):
+        taking, _ = worker(journal, ([], [refusal()] * 2))
+        assert taking.status.refused == 2 * (turn - 1)
+        taking.step()
+        assert taking.status.refused == 2 * turn
+
+
+def test_of_what_was_refused_the_beginning_is_kept(journal):
+    taking, _ = worker(journal, ([], [refusal(b"x" * 100_000)]))
+    taking.step()
+    [kept] = journal.rejected()
+
+    assert (len(kept.telegram.text), kept.telegram.values["bytes"]) == (4096, 100_000)
+
+
+def test_what_the_journal_does_not_take_was_neither_received_nor_refused():
+    journal = MemoryJournal()
+    taking, source = worker(journal, ([data(1)], [refusal()]))
+    source.state["place"] = "7"
+    append, journal.append = journal.append, full
+    with pytest.raises(OSError, match="full"):
+        taking.step()
+
+    assert (taking.status.refused, taking.status.count, source.confirmed) == (0, 0, 0)
+    assert not source.refusals
+    assert dict(source.state) == {}
+    journal.append = append
+    taking.step()
+    assert journal.rejected() == []
+
+
+def full(*_):
+    raise OSError("the disk is full")
+
+
+def test_what_has_gone_through_this_journal_already_is_left_out(journal):
+    here = journal.status().id
+    idents = [OTHER, OTHER.passed_on("elsewhere"), OTHER.passed_on(here), OTHER.passed_on(here).passed_on("elsewhere")]
+    taking, source = worker(journal, ([data(n, ident) for n, ident in enumerate(idents)], []), ([idents[2]], []))
+    taking.step()
+    taking.step()
+
+    assert [e.telegram.time // SECOND - T0 for e in journal.read(0, 99) if isinstance(e.telegram, Data)] == [0, 1]
+    assert source.confirmed == 2
+    assert journal.ident("Demo_2").via == ("elsewhere",)
+
+
+def test_a_kit_does_not_take_in_its_own(journal):
+    taking, source = worker(journal, ([data(1), data(2, Ident("Demo", "own"))], []), own="Demo_own")
+    taking.step()
+
+    assert labels(journal) == ["roof"]
+    assert source.confirmed == 1
+
+
+class FarEnd(Publisher):
+    """A far end that keeps what it gets."""
+
+    signs = True
+
+    def __post_init__(self):
+        self.got, self.opened, self.idled = [], 0, 0
+        self.failure = None
+
+    def open(self):
+        self.opened += 1
+
+    def publish(self, batch):
+        self.got += batch
+
+    def idle(self):
+        self.idled += 1
+        if self.failure:
+            failure, self.failure = self.failure, None
+            raise failure
+
+
+class Plain(FarEnd):
+    """A far end that does not want to know through whom telegrams came."""
+
+    signs = False
+
+
+def publishing(journal, far, own=""):
+    stop, cursor = threading.Event(), journal.cursor("publisher:x")
+    return PublishWorker("publisher:x", far, stop, Clock(), journal, cursor, own=own)
+
+
+def test_telegrams_that_are_passed_on_say_that_they_came_through_here(journal):
+    own = Ident("Demo", "own")
+    journal.append([data(1), data(2, own), data(3, OTHER.passed_on("elsewhere"))])
+    far = FarEnd()
+    publishing(journal, far, own="Demo_own").step()
+    here = journal.status().id
+
+    assert [t.ident.via for t in far.got if isinstance(t, Data)] == [(here,), (), ("elsewhere", here)]
+    assert [t.via for t in far.got if isinstance(t, Ident)] == [(here,), (), ("elsewhere", here)]
+
+
+def test_a_far_end_that_does_not_sign_gets_telegrams_as_they_are(journal):
+    journal.append([data(1)])
+    far = Plain()
+    publishing(journal, far).step()
+
+    assert [t.ident.via for t in far.got if isinstance(t, Data)] == [()]
+
+
+def test_a_connection_that_is_gone_while_nothing_is_to_be_sent_is_made_again(journal):
+    far = FarEnd()
+    work = publishing(journal, far)
+    thread = threading.Thread(target=work.run)
+    thread.start()
+    until(lambda: far.idled)
+    far.failure = ConnectionError("gone")
+    until(lambda: far.opened == 2)
+    journal.append([data(1)])
+    until(lambda: [t for t in far.got if isinstance(t, Data)])
+    work.stop.set()
+    thread.join(10)
+
+    assert work.status.state == "stopped"
