@@ -132,7 +132,12 @@ class Node:
             self._sampler.moved(change.since, change.by)
             self._waiting = deque((_moved(t, change.since, change.by) for t in self._waiting), WAITING)
             self._begun = self._begun and self._begun + change.by
-        self.note("clock", change.text, {"boot": self.clock.boot_id(), "by": change.by / SECOND})
+        values: dict[str, Value] = {
+            "boot": self.clock.boot_id(),
+            "started": self.clock.started // SECOND,
+            "by": change.by // SECOND,
+        }
+        self.note("clock", change.text, values)
         self._keep(list(self._waiting), self._sampler.save(force=True))
 
     def _up(self) -> list[Note]:

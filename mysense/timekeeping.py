@@ -39,10 +39,11 @@ class Timekeeper(Clock):
     def __init__(self, clock: Clock, trusted: bool, newest: int, boots: Sequence[Boot]) -> None:
         self._clock, self._trusted, self._newest = clock, trusted, newest
         self.boot = next((boot for boot in boots if boot.id == clock.boot_id()), None)
-        self._started = self._start()
+        self.started = self._start()
+        """When this machine was started (ns), as its clock has it now."""
         if self.boot is None and self.doubt():
             # One second is left for what the sampler kept when this machine was switched off.
-            self.boot = Boot(clock.boot_id(), max(self._started, (newest // SECOND + 2) * SECOND))
+            self.boot = Boot(clock.boot_id(), max(self.started, (newest // SECOND + 2) * SECOND))
         if self.waits and (text := self.doubt()):
             log.warning("%s", waiting(text))
 
@@ -61,8 +62,8 @@ class Timekeeper(Clock):
 
     def look(self) -> Change | None:
         """What has happened to the clock since the last look."""
-        known, started = self._started, self._start()
-        self._started = started
+        known, started = self.started, self._start()
+        self.started = started
         if self.boot and self.waits:
             if self.doubt():
                 return None
@@ -74,7 +75,7 @@ class Timekeeper(Clock):
         return Change(by, None, f"the clock was set {'forward' if by > 0 else 'back'} by {abs(by) // SECOND} s")
 
     def _start(self) -> int:
-        """When this machine was started, as its clock has it now: a whole second, so that all times remain whole."""
+        # A whole second, so that all times remain whole.
         return (self._clock.now() - self._clock.uptime()) // SECOND * SECOND
 
     def now(self) -> int:

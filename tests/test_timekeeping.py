@@ -149,7 +149,9 @@ def test_what_is_measured_before_the_clock_is_set_waits_and_then_has_its_right_t
     assert not [d for d in got if d.flags]
     assert len({d.time for d in got}) == len(got)
     assert all(d.time % SECOND == 0 for d in got)
-    assert one.notes() == ["the clock is set; what was measured before has its right time now"]
+    [note] = [t for _, t in one.entries() if isinstance(t, Note) and t.kind == "clock"]
+    assert note.text == "the clock is set; what was measured before has its right time now"
+    assert note.values == {"boot": "boot-1", "started": NOW - 30, "by": NOW - OLD}
 
 
 def test_a_kit_says_that_it_waits_for_its_clock_and_stops_saying_so(kit):
