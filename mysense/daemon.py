@@ -17,7 +17,7 @@ from mysense.plugin import Sensor
 from mysense.publishing import PublishWorker
 from mysense.settings import Settings
 from mysense.systemd.notify import Service
-from mysense.telegram import ident_of
+from mysense.telegram import SECOND, ident_of
 from mysense.worker import Worker, log, reason
 from mysense.workers import Workers
 
@@ -70,6 +70,7 @@ class Daemon:
         self._turn = threading.Lock()  # one looks after the workers at a time
         self._begun = self.clock.now()
         self._trimmed = self.clock.monotonic()
+        self._ahead = self._begun - int(self._trimmed * SECOND)
         self._lost: dict[str, int] = {}
         self._listener: Listener | None = None
         self.journal: Journal = open_journal(settings, self.clock)
@@ -118,6 +119,7 @@ class Daemon:
     def supervise(self) -> None:
         """Look after workers and journal; systemd hears that all is well only when we come to the end of it."""
         with self._turn:
+            self._follow_clock()
             self._look_for_stuck()
             self.workers.fill()
             if self.clock.monotonic() - self._trimmed >= TRIM:
@@ -142,6 +144,16 @@ class Daemon:
         except OSError as error:
             log.error("journal: %s", reason(error))
         self._tell_lost()
+
+    def _follow_clock(self) -> None:
+        """Where the clock was set, "since" and "last" in the status go with it."""
+        ahead = self.clock.now() - int(self.clock.monotonic() * SECOND)
+        if abs(by := ahead - self._ahead) > SECOND:
+            self._begun += by
+            for worker in (*self.sources, *self.publishers):
+                worker.status.since += by
+                worker.status.last = worker.status.last and worker.status.last + by
+        self._ahead = ahead
 
     def _tell_lost(self) -> None:
         for cursor in self.journal.status().cursors:
@@ -224,6 +236,7 @@ class Daemon:
             "only": self.only,
             "systemd": self._service.watched,
             "node": self.node.ident().node if self.node else None,
+            "clock": self.node and self.node.clock.trouble(),
             "journal": status_of(self.journal, [worker.cursor for worker in self.publishers]),
             "workers": [asdict(w.status) for w in self.sources]
             + [asdict(w.status) | {"skipped": w.skipped} for w in self.publishers],

@@ -119,6 +119,7 @@ serial = demo
 geolocation = 51.5,6.1,25
 [daemon]
 interval = 2
+clock = trusted
 [journal]
 path = {folder}/journal.db
 [logging]

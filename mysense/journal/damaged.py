@@ -5,9 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mysense.journal import Dating
+
 _TABLES = {
     "ident": ("id", "id, node, digest, since, body"),
-    "entry": ("seq", "seq, kind, ident, time, body"),
+    "entry": ("seq", "seq, kind, ident, time, body, boot"),
+    "boot": ("number", "number, id, start, dating"),
     "written": ("seq", "seq, time"),
     "rejected": ("number", "number, cursor, seq, time, reason, body"),
     "node": ("", "name, ident, newest"),
@@ -55,15 +58,22 @@ def carry_over(aside: Path, db: sqlite3.Connection) -> str:
     counts, failed = {}, False
     db.execute("BEGIN IMMEDIATE")
     for table, (number, columns) in _TABLES.items():
-        marks = ",".join("?" * (columns.count(",") + 1))
         counts[table] = 0
-        for row in _rows(old, table, number, columns):
+        columns = _there(old, table, columns)
+        marks = ",".join("?" * (columns.count(",") + 1))
+        for row in _rows(old, table, number, columns) if columns else ():
             if row is None:
                 failed = True
                 continue
             db.execute(f"INSERT OR IGNORE INTO {table} ({columns}) VALUES ({marks})", row)
             counts[table] += 1
     db.execute("DELETE FROM entry WHERE ident NOT IN (SELECT id FROM ident)")
+    db.execute(  # where it cannot be read when a machine was started: behind all that is known
+        "INSERT INTO boot SELECT DISTINCT boot, 'lost ' || boot,"
+        " ifnull((SELECT max(time) FROM entry WHERE boot IS NULL), 0), ? FROM entry"
+        " WHERE boot IS NOT NULL AND boot NOT IN (SELECT number FROM boot)",
+        (Dating.OVER,),
+    )
     db.execute("DELETE FROM node WHERE ident NOT IN (SELECT id FROM ident)")
     highest = db.execute(
         "SELECT max(coalesce((SELECT max(seq) FROM entry), 0), coalesce((SELECT max(seq) FROM cursor), 0),"
@@ -78,6 +88,15 @@ def carry_over(aside: Path, db: sqlite3.Connection) -> str:
     return (
         f"{counts['entry']} entries and {counts['cursor']} cursors were carried over{lost}; it goes on at {highest + 1}"
     )
+
+
+def _there(old: sqlite3.Connection, table: str, columns: str) -> str:
+    """Those of the columns that the file has: one of an older mysense has fewer, and no boots."""
+    try:
+        there = {row[1] for row in old.execute(f"PRAGMA table_info({table})")}
+    except sqlite3.Error:
+        return columns
+    return columns if table != "boot" and not there else ", ".join(n for n in columns.split(", ") if n in there)
 
 
 def _rows(old: sqlite3.Connection, table: str, number: str, columns: str) -> Iterator[tuple[Any, ...] | None]:

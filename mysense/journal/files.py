@@ -68,8 +68,7 @@ def prepare(db: sqlite3.Connection, path: Path) -> None:
     db.execute("BEGIN IMMEDIATE")
     version = db.execute("PRAGMA user_version").fetchone()[0]  # another process may have been quicker
     if version == 0 and not db.execute("SELECT 1 FROM sqlite_master").fetchone():
-        for statement in schema.TABLES.split(";"):
-            db.execute(statement)
+        schema.run(db, schema.TABLES)
         set_meta(db, "id", secrets.token_hex(4))
     for upgrade in schema.UPGRADES[max(0, version - 1) :] if version else ():
         upgrade(db)

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from mysense.clock import Clock
 from mysense.errors import JournalError
-from mysense.journal import REPEATS, Changes, CursorStatus, Entry, JournalStatus, Parked, Rejected
+from mysense.journal import REPEATS, Boot, Changes, CursorStatus, Dating, Entry, JournalStatus, Parked, Rejected
+from mysense.journal import entry_of as entry_of
 from mysense.journal.rejected import KEPT
 from mysense.telegram import Data, Ident, Note, Telegram, clean, ident_of
 
@@ -18,6 +19,9 @@ class MemoryJournal:
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock or Clock()
         self._entries: list[Entry] = []
+        self._boots: dict[str, Boot] = {}
+        self._open: Boot | None = None
+        self._boot_of: dict[int, str] = {}  # the entries whose times count from the start of a boot
         self._last = 0
         self._grown = threading.Condition()
         self._cursors: dict[str, MemoryCursor] = {}
@@ -37,9 +41,13 @@ class MemoryJournal:
         position: str | None = None,
         state: Changes | None = None,
         refused: Sequence[tuple[str, Telegram]] = (),
+        boot: Boot | None = None,
     ) -> int:
         batch = list(telegrams)
         with self._grown:
+            if boot:
+                self._place(boot)
+            self._open = boot if boot and boot.dating == Dating.OPEN else None
             for telegram in batch:
                 self._take(telegram)
             if position is not None:
@@ -63,9 +71,9 @@ class MemoryJournal:
             ident = self._announce(telegram.ident, telegram.time)
             node = ident.node
             self._newest[node] = max(telegram.time, self._newest.get(node, telegram.time))
-            self._add(replace(telegram, ident=ident, values=values))
+            self._add(replace(telegram, ident=ident, values=values), telegram.time)
         elif isinstance(telegram, Note):
-            self._add(replace(telegram, ident=self._announce(telegram.ident, telegram.time)))
+            self._add(replace(telegram, ident=self._announce(telegram.ident, telegram.time)), telegram.time)
         else:
             self._announce(telegram, None)
 
@@ -74,19 +82,42 @@ class MemoryJournal:
         last = self._idents.get(ident.node)
         if last and ident.bare:
             ident = last
-        if last and last.digest == ident.digest and (last.since is not None or time is None):
+        if last and last.digest == ident.digest and (last.since is not None or time is None or self._open):
             return last
-        if last and time is not None and last.since is not None and time < last.since:
+        if last and time is not None and last.since is not None and time < last.since and not self._open:
             return ident  # late data keeps the ident it came with
-        kept = replace(ident, since=time) if ident.since is None and time is not None else ident
+        certain = time is not None and not self._open
+        kept = replace(ident, since=time) if ident.since is None and certain else ident
         self._idents[ident.node] = kept
         if not (last and last.digest == ident.digest):
-            self._add(kept)
+            self._add(kept, time)
         return kept
 
-    def _add(self, telegram: Telegram) -> None:
+    def _add(self, telegram: Telegram, time: int | None) -> None:
         self._last += 1
         self._entries.append(Entry(self._last, telegram))
+        if self._open and time is not None and time >= self._open.start:
+            self._boot_of[self._last] = self._open.id
+
+    def _place(self, boot: Boot) -> None:
+        """Store a start of this machine; what counts from it moves with it."""
+        known, self._boots[boot.id] = self._boots.get(boot.id, boot), boot
+        by = boot.start - known.start
+        for index, (seq, telegram) in enumerate(self._entries):
+            if self._boot_of.get(seq) == boot.id and not isinstance(telegram, Ident):
+                self._entries[index] = Entry(seq, replace(telegram, time=telegram.time + by))
+        for node, seen in self._seen.items() if by else ():
+            data = [t for _, t in self._entries if isinstance(t, Data) and t.ident.node == node]
+            seen.clear()
+            seen.extend((t.time, repr(t.values)) for t in data)
+            self._newest[node] = max((t.time for t in data), default=self._newest[node])
+
+    def _read(self, entry: Entry) -> Entry:
+        boot = self._boot_of.get(entry.seq)
+        return entry_of(*entry, self._boots[boot].dating) if boot else entry
+
+    def boots(self) -> list[Boot]:
+        return list(self._boots.values())
 
     def position(self, source: str) -> str:
         return self._positions.get(source, "")
@@ -118,7 +149,7 @@ class MemoryJournal:
         with self._grown:
             first = self._entries[0].seq if self._entries else 1
             begin = max(0, after + 1 - first)
-            return self._entries[begin : begin + limit]
+            return [self._read(entry) for entry in self._entries[begin : begin + limit]]
 
     def wait(self, after: int, timeout: float) -> bool:
         with self._grown:
@@ -205,7 +236,7 @@ class MemoryCursor:
     def fetch_parked(self, lane: str, limit: int) -> list[Entry]:
         parked = self._lanes[lane]
         found = [e for e in self._journal._entries if parked.seq <= e.seq <= self._seq]
-        return [e for e in found if ident_of(e.telegram).node in parked.nodes][:limit]
+        return [self._journal._read(e) for e in found if ident_of(e.telegram).node in parked.nodes][:limit]
 
     def ack(self, seq: int, lanes: Mapping[str, Parked] | None = None, state: Changes | None = None) -> None:
         self._seq = max(self._seq, seq)

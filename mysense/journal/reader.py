@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mysense import wire
-from mysense.journal import Entry, Parked, codec
+from mysense.journal import Boot, Dating, Entry, Parked, codec, entry_of, schema
 from mysense.journal.cursor import lane_of
 from mysense.journal.files import connect
 from mysense.telegram import Ident
@@ -23,6 +23,8 @@ class Reader:
 
     def __init__(self, path: Path, reading: bool) -> None:
         self._db = connect(path, reading)
+        if reading and self._db.execute("PRAGMA user_version").fetchone() == (1,):
+            schema.run(self._db, schema.VERSION_1)
         self._lock = threading.Lock()
         self._grown = threading.Condition()
         self.idents: dict[int, Ident] = {}
@@ -56,18 +58,23 @@ class Reader:
         known, build = self.idents, codec.telegram
         for number in {row[2] for row in rows}.difference(known):
             self.number_to_ident(number)
-        return [Entry(seq, build(kind, known[ident], time, body)) for seq, kind, ident, time, body in rows]
+        return [
+            Entry(seq, build(kind, known[ident], time, body))
+            if dating is None
+            else entry_of(seq, build(kind, known[ident], time, body), dating)
+            for seq, kind, ident, time, body, dating in rows
+        ]
 
     def read(self, after: int, limit: int) -> list[Entry]:
         """Entries numbered above *after*."""
-        sql = "SELECT seq, kind, ident, time, body FROM entry WHERE seq > ? ORDER BY seq LIMIT ?"
+        sql = "SELECT seq, kind, ident, time, body, dating FROM dated WHERE seq > ? ORDER BY seq LIMIT ?"
         return self._entries(self.query(sql, after, limit))
 
     def read_nodes(self, after: int, upto: int, nodes: Iterable[str], limit: int) -> list[Entry]:
         """Entries of some nodes, numbered above *after* up to *upto*."""
         wanted = ",".join("?" * len(names := list(nodes)))
         sql = (
-            "SELECT seq, kind, ident, time, body FROM entry WHERE seq > ? AND seq <= ? AND ident IN"
+            "SELECT seq, kind, ident, time, body, dating FROM dated WHERE seq > ? AND seq <= ? AND ident IN"
             f" (SELECT id FROM ident WHERE node IN ({wanted})) ORDER BY seq LIMIT ?"
         )
         return self._entries(self.query(sql, after, upto, *names, limit))
@@ -77,6 +84,11 @@ class Reader:
         [(last,)] = self.query("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'entry'")
         [(first,)] = self.query("SELECT coalesce(min(seq), ?) FROM entry", last + 1)
         return first, last
+
+    def boots(self) -> list[Boot]:
+        """The starts of this machine at which the clock was not set."""
+        rows = self.query("SELECT id, start, dating FROM boot ORDER BY number")
+        return [Boot(name, start, Dating(dating)) for name, start, dating in rows]
 
     def lanes(self, cursor: str) -> dict[str, Parked]:
         """The parked lanes of a cursor, as they are written."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mysense.clock import Clock
-from mysense.journal import Changes, CursorStatus, Entry, JournalStatus, Parked, Rejected, codec
+from mysense.journal import Boot, Changes, CursorStatus, Entry, JournalStatus, Parked, Rejected, codec
 from mysense.journal.acks import Acknowledgements
 from mysense.journal.appender import Appender
 from mysense.journal.cursor import SqliteCursor
@@ -80,7 +80,7 @@ class SqliteJournal:
 
     def _set_up(self, path: Path, clock: Clock) -> None:
         self.path, self.clock = path, clock
-        self._opened, self._written = clock.now(), written()
+        self._opened, self._begun, self._written = clock.now(), clock.monotonic(), written()
         self._notes = []
         self.locks = Locks(path)
         self._acks = Acknowledgements(clock)
@@ -116,6 +116,9 @@ class SqliteJournal:
         rows = self._reader.query("SELECT newest FROM node WHERE name = ?", node)
         return rows[0][0] if rows else None
 
+    def boots(self) -> list[Boot]:
+        return self._reader.boots()
+
     # Writing
 
     def append(
@@ -125,11 +128,12 @@ class SqliteJournal:
         position: str | None = None,
         state: Changes | None = None,
         refused: Sequence[tuple[str, Telegram]] = (),
+        boot: Boot | None = None,
     ) -> int:
         batch = list(telegrams)
 
         def append(db: sqlite3.Connection) -> None:
-            self._appender.append(db, batch, source, position, state)
+            self._appender.append(db, batch, source, position, state, boot)
             if refused:
                 keep_rejected(db, source, self.clock.now(), [(0, reason, what) for reason, what in refused])
 
@@ -263,10 +267,11 @@ class SqliteJournal:
         first, last = self._reader.bounds()
         [(number,)] = self._reader.query("SELECT value FROM meta WHERE key = 'id'")
         times = [
-            self._reader.query("SELECT time FROM entry WHERE kind > 0 ORDER BY seq LIMIT 1"),
-            self._reader.query("SELECT time FROM entry WHERE kind > 0 ORDER BY seq DESC LIMIT 1"),
+            self._reader.query("SELECT time FROM dated WHERE kind > 0 ORDER BY seq LIMIT 1"),
+            self._reader.query("SELECT time FROM dated WHERE kind > 0 ORDER BY seq DESC LIMIT 1"),
         ]
         oldest, newest = (rows[0][0] if rows else None for rows in times)
+        since = self.clock.now() - round((self.clock.monotonic() - self._begun) * SECOND)  # the clock may have been set
         cursors = []
         for name, seq, rejected, lost, seen in self._reader.query("SELECT name, seq, rejected, lost, seen FROM cursor"):
             lanes = self._reader.lanes(name)
@@ -275,7 +280,7 @@ class SqliteJournal:
             cursors.append(CursorStatus(name, seq, max(0, last - waits), lanes, rejected, lost, seen, orphan))
         return JournalStatus(
             str(number), str(self.path), first, last, self._reader.size(), oldest, newest, self._repeats(),
-            written() - self._written, self._opened, tuple(cursors), tuple(self._notes),
+            written() - self._written, since, tuple(cursors), tuple(self._notes),
         )  # fmt: skip
 
     def check(self) -> list[str]:
@@ -283,6 +288,9 @@ class SqliteJournal:
         [(without,)] = self._reader.query("SELECT count(*) FROM entry WHERE ident NOT IN (SELECT id FROM ident)")
         if without:
             wrong.append(f"{without} entries have no ident")
+        [(undated,)] = self._reader.query("SELECT count(*) FROM dated WHERE boot AND dating IS NULL")
+        if undated:
+            wrong.append(f"{undated} entries have lost what their times count from")
         [(broken,)] = self._reader.query("SELECT count(*) FROM entry WHERE body != '' AND NOT json_valid(body)")
         if broken:
             wrong.append(f"{broken} entries can no longer be read; they are published as text called 'unreadable'")
