@@ -1,0 +1,1 @@
+"""Programmes that do their worst to mysense for minutes, and count afterwards what arrived."""
