@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mysense.journal.sqlite import SqliteJournal
-from mysense.telegram import Data, Ident, Note, Telegram
 from mysense.testing.journal import IDENT, OTHER, data
 from tests.disk import DISK, Event
+from tests.journal_model import said
 
 SECTOR = 512
 KEPT, LOST = "all that was written is there", "nothing that was not synced is there"
@@ -110,17 +110,6 @@ def cuts(events: Iterable[Event], torn: int, seed: int, share: float = 1.0) -> I
             files[event.data] = files.pop(event.path, File())
         else:
             files.setdefault(event.path, File()).pending.append(event)
-
-
-def said(telegram: Telegram) -> tuple[object, ...]:
-    """All that a telegram says, to be compared."""
-    match telegram:
-        case Ident():
-            return ("ident", telegram.node, telegram.digest, telegram.since)
-        case Data():
-            return ("data", telegram.ident.node, telegram.time, repr(dict(telegram.values)), dict(telegram.flags))
-        case Note():
-            return ("note", telegram.ident.node, telegram.time, telegram.kind, telegram.text)
 
 
 @dataclass
