@@ -238,14 +238,15 @@ class SqliteMachine(JournalMachine):
         self.place = memory()
         self.path = self.place.__enter__() / "0" / "journal.db"
         self.deaths = 0
+        self.history: list[JournalModel] = []
         self.open()
         self.committed()
 
     def open(self) -> None:
+        """Open it: as it was closed, and so without a log, if it was."""
         self.live = {}
         with DISK.used():
             self.journal = SqliteJournal(self.path, keep=0, forget=10**9, clock=self.clock)
-        self.history = []
 
     def committed(self) -> None:
         self.possible = [self.model.copy()]
@@ -259,6 +260,7 @@ class SqliteMachine(JournalMachine):
     def reopen(self) -> None:
         self.journal.close()
         self.open()
+        self.history = []
         self.committed()
         self.compare()
 
@@ -278,9 +280,10 @@ class SqliteMachine(JournalMachine):
     def comes_back_as_one_of(self, states: list[JournalModel]) -> None:
         """Go on with what was left behind; it is what the journal was at some moment."""
         self.open()
-        for state in reversed(states):
+        for back, state in enumerate(reversed(states)):
             if not state.differs(self.journal):
                 self.model = state.copy()
+                del self.history[len(self.history) - back :]
                 break
         else:
             raise AssertionError(f"the last of {len(states)} states differs:\n{states[-1].differs(self.journal)}")
@@ -307,6 +310,7 @@ class SqliteMachine(JournalMachine):
     def is_cut_off(self, at: float) -> None:
         """The file ends too early: what can be read is carried over, and it goes on above all that was."""
         self.left_by_the_dead()
+        self.history = []
         SqliteJournal(self.path, keep=0, forget=10**9).close()
         size = self.path.stat().st_size
         with self.path.open("r+b") as file:

@@ -19,6 +19,7 @@ from mysense.journal.sqlite import SqliteJournal
 from mysense.telegram import SECOND, Data, Ident
 from mysense.testing.clock import ManualClock
 from mysense.testing.journal import IDENT, OTHER, T0, JournalContract, data, times
+from tests.disk import DISK
 
 ROOT = Path(__file__).parent.parent
 
@@ -404,4 +405,26 @@ def test_an_entry_whose_text_is_damaged_stops_nobody_and_is_found_by_a_check(tmp
 
     assert found == [{"unreadable": '{"temp":}'}, {"temp": 2.0}, {"unreadable": "[{"}]
     assert journal.check() == ["2 entries can no longer be read; they are published as text called 'unreadable'"]
+    journal.close()
+
+
+def test_a_cursor_that_a_full_disk_refused_can_be_had_later(path):
+    with DISK.used():
+        journal = SqliteJournal(path)
+    journal.append([data(1), data(2)])
+    with DISK.failing(), pytest.raises(OSError, match="full"):
+        journal.cursor("a")
+    cursor = journal.cursor("a")
+    cursor.ack(2)
+    journal.flush()
+    cursor.ack(3)
+    with DISK.failing(), pytest.raises(OSError, match="full"):
+        cursor.rewind(1)
+    assert cursor.seq == 3
+    with DISK.failing(), pytest.raises(OSError, match="full"):
+        cursor.close()
+    with DISK.failing(), pytest.raises(OSError, match="full"):
+        journal.forget("a")
+
+    assert journal.cursor("a").seq == 3
     journal.close()

@@ -60,12 +60,14 @@ class SqliteCursor:
         self._journal.set_aside(self.name, seq, reason, telegram)
 
     def rewind(self, seq: int) -> None:
+        self._journal.rewound(self.name, seq - 1)
         self._seq, self._lanes = seq - 1, {}
-        self._journal.rewound(self.name, self._seq)
 
     def close(self) -> None:
-        self._journal.flush()
-        self._journal.locks.release(self.name)
+        try:
+            self._journal.flush()
+        finally:
+            self._journal.locks.release(self.name)
 
 
 def lane_row(cursor: str, name: str, parked: Parked) -> tuple[object, ...]:

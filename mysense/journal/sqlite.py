@@ -185,7 +185,11 @@ class SqliteJournal:
             db.execute("INSERT OR IGNORE INTO cursor (name, seq, seen) VALUES (?, ?, ?)", (name, at, self.clock.now()))
             db.execute("UPDATE cursor SET seen = ? WHERE name = ?", (self.clock.now(), name))
 
-        self._do(begin)
+        try:
+            self._do(begin)
+        except BaseException:
+            self.locks.release(name)  # it may be tried again
+            raise
         [(seq,)] = self._reader.query("SELECT seq FROM cursor WHERE name = ?", name)
         return SqliteCursor(self, name, seq, self._reader.lanes(name))
 
@@ -203,7 +207,6 @@ class SqliteJournal:
             db.execute("DELETE FROM lane WHERE cursor = ?", (name,))
             db.execute("DELETE FROM state WHERE owner = ?", (f"cursor/{name}",))
 
-        self._acks.drop(name)
         self._do(back)
 
     def set_aside(self, cursor: str, seq: int, reason: str, telegram: Telegram) -> None:
@@ -235,8 +238,10 @@ class SqliteJournal:
             db.execute("DELETE FROM rejected WHERE cursor = ?", (cursor,))
             db.execute("DELETE FROM state WHERE owner = ?", (f"cursor/{cursor}",))
 
-        self._do(drop)
-        self.locks.release(cursor)
+        try:
+            self._do(drop)
+        finally:
+            self.locks.release(cursor)
 
     # Keeping house
 
