@@ -54,6 +54,8 @@ class JournalMachine(RuleBasedStateMachine):
     """What every back end can be asked."""
 
     journal: Journal
+    steps = 0
+    """How many were made so far."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -218,6 +220,7 @@ class JournalMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_end_is_the_same(self) -> None:
+        type(self).steps += 1
         if hasattr(self, "journal"):
             status = self.journal.status()
             assert (status.first, status.last) == (self.model.first, self.model.last)

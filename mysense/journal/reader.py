@@ -3,14 +3,15 @@
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from mysense import wire
+from mysense.errors import UnavailableError
 from mysense.journal import Entry, Parked, codec
 from mysense.journal.cursor import lane_of
+from mysense.journal.damaged import is_damage, is_text, readable
 from mysense.journal.files import connect
 from mysense.telegram import Ident
 
@@ -21,7 +22,8 @@ POLL = 0.25
 class Reader:
     """What there is in the journal. Safe to use from several threads."""
 
-    def __init__(self, path: Path, reading: bool) -> None:
+    def __init__(self, path: Path, reading: bool, damage: Callable[[], None] = lambda: None) -> None:
+        self._damage = damage
         self._db = connect(path, reading)
         self._lock = threading.Lock()
         self._grown = threading.Condition()
@@ -36,14 +38,32 @@ class Reader:
     def query(self, sql: str, *args: object) -> list[tuple[Any, ...]]:
         """The rows of a query."""
         with self._lock:
+            try:
+                return self._rows(sql, args)
+            except sqlite3.DatabaseError as error:
+                if not is_damage(error):
+                    raise
+                self._damage()
+                raise UnavailableError(f"the journal is damaged: {error}") from error
+
+    def _rows(self, sql: str, args: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        try:
             return self._db.execute(sql, args).fetchall()
+        except sqlite3.OperationalError as error:
+            if not is_text(error):
+                raise
+        self._db.text_factory = readable
+        try:
+            return self._db.execute(sql, args).fetchall()
+        finally:
+            self._db.text_factory = str
 
     def number_to_ident(self, number: int) -> Ident:
         """An ident by its number: always the same object."""
         ident = self.idents.get(number)
         if ident is None:
-            [(body,)] = self.query("SELECT body FROM ident WHERE id = ?", number)
-            ident = self.idents.setdefault(number, wire.decode_ident(body))
+            rows = self.query("SELECT node, body FROM ident WHERE id = ?", number)
+            ident = self.idents.setdefault(number, codec.ident(*rows[0] if rows else ("unknown_unknown", "")))
         return ident
 
     def forget_idents(self) -> None:

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mysense.clock import Clock
+from mysense.errors import UnavailableError
 from mysense.journal import Changes, CursorStatus, Entry, JournalStatus, Parked, Rejected, codec
 from mysense.journal.acks import Acknowledgements
 from mysense.journal.appender import Appender
 from mysense.journal.cursor import SqliteCursor
-from mysense.journal.files import open_sound, written
+from mysense.journal.damaged import is_damage
+from mysense.journal.files import open_sound, spoiled, written
 from mysense.journal.locks import Locks
 from mysense.journal.reader import Reader
 from mysense.journal.rejected import keep as keep_rejected
@@ -60,7 +62,7 @@ class SqliteJournal:
             self.locks.close()
             raise
         self._write.execute(f"PRAGMA synchronous = {'FULL' if durability == 'full' else 'NORMAL'}")
-        self._reader = Reader(self.path, reading=False)
+        self._reader = Reader(self.path, reading=False, damage=self._damage)
         self._appender = Appender(self._reader, self.clock)
         self._appender.load(self._write)
         self._retention = Retention(keep, max_size, forget, self._reader, self._appender, self.locks, self.clock)
@@ -138,7 +140,21 @@ class SqliteJournal:
 
     def _do(self, work: Work) -> None:
         assert self._writer, "this journal was opened only to look into it"
-        self._writer.do(work)
+        try:
+            self._writer.do(work)
+        except UnavailableError as error:
+            if isinstance(error.__cause__, sqlite3.Error) and is_damage(error.__cause__):
+                self._damage()
+            raise
+
+    def _damage(self) -> None:
+        """The file was found to be damaged: whoever opens it next sets it aside."""
+        spoiled(self.path).touch()
+
+    @property
+    def damaged(self) -> bool:
+        """Whether it was found to be damaged while in use: opened again, it is replaced by what can be read of it."""
+        return spoiled(self.path).exists()
 
     def _make_sure(self, work: Work) -> None:
         """Have something written; when the disk is full, make room and try once more."""
@@ -277,7 +293,10 @@ class SqliteJournal:
         )  # fmt: skip
 
     def check(self) -> list[str]:
-        wrong = [row[0] for row in self._reader.query("PRAGMA integrity_check") if row[0] != "ok"]
+        try:
+            wrong = [row[0] for row in self._reader.query("PRAGMA integrity_check") if row[0] != "ok"]
+        except UnavailableError as error:
+            return [str(error)]
         [(without,)] = self._reader.query("SELECT count(*) FROM entry WHERE ident NOT IN (SELECT id FROM ident)")
         if without:
             wrong.append(f"{without} entries have no ident")
@@ -302,9 +321,12 @@ class SqliteJournal:
         self._do(lambda db: None)
 
     def close(self) -> None:
-        if self._writer:
-            self._do(self._appender.save)
-            self._writer.close()
-            self._write.close()
-        self._reader.close()
-        self.locks.close()
+        try:
+            if self._writer:
+                self._do(self._appender.save)
+        finally:
+            if self._writer:
+                self._writer.close()
+                self._write.close()
+            self._reader.close()
+            self.locks.close()
