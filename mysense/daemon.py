@@ -1,8 +1,10 @@
 """Put the plugins of one MySense.conf to work until told to stop."""
 
 import os
+import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from dataclasses import asdict, replace
 from typing import Any, cast
 
@@ -16,11 +18,15 @@ from mysense.pipeline import Pipeline
 from mysense.plugin import Publisher, Sensor, Subscriber
 from mysense.publishing import PublishWorker
 from mysense.settings import PublisherOptions, Settings
-from mysense.telegram import ident_of
+from mysense.telegram import SECOND, ident_of
 from mysense.worker import SensorWorker, SubscribeWorker, Worker, log, reason
 
 TRIM = 600.0
 """Seconds between two looks at what the journal may drop."""
+CHECK = 86400 * SECOND
+"""Nanoseconds between two looks at all of the journal, in the background."""
+CHECKED = "check"
+"""Under this name the journal keeps when that was last done."""
 FLUSH = 2.5
 """Seconds that publishers get, when the daemon stops, to deliver what is in the journal."""
 ONCE = 30.0
@@ -52,6 +58,8 @@ class Daemon:
         self.settings, self.clock, self.only, self.once = settings, clock or Clock(), only, once
         self.stop = threading.Event()
         self._sources_stop = threading.Event()
+        self.again = False
+        """Whether it stopped so that another one opens the journal, which is damaged, anew."""
         self._begun = self.clock.now()
         self._trimmed = self.clock.monotonic()
         self._lost: dict[str, int] = {}
@@ -152,13 +160,31 @@ class Daemon:
                 text = f"does not come back from reading for {deadline:.0f} s"
                 worker.become("stuck", text)
                 self._note("stuck", f"{worker.section}: {text}")
+        if self.journal.damaged and not self.again:
+            log.error("journal: it is damaged; mysense begins anew with what can be read of it")
+            self.again = True
+            self.stop.set()
         if now - self._trimmed >= TRIM:
             self._trimmed = now
             try:
                 self.journal.trim()
+                self._check_daily()
+                self._tell_lost()
             except OSError as error:
                 log.error("journal: %s", reason(error))
-            self._tell_lost()
+
+    def _check_daily(self) -> None:
+        now = self.clock.now()
+        if now - int(self.journal.position(CHECKED) or 0) >= CHECK:
+            self.journal.append([], CHECKED, str(now))
+            threading.Thread(target=self._check, name="check", daemon=True).start()
+
+    def _check(self) -> None:
+        try:
+            for wrong in self.journal.check():
+                log.error("journal: %s", wrong)
+        except (OSError, sqlite3.Error) as error:
+            log.error("journal: it could not be checked: %s", reason(error))
 
     def _tell_lost(self) -> None:
         for cursor in self.journal.status().cursors:
@@ -187,10 +213,14 @@ class Daemon:
         for worker in self.publishers:
             worker.stop.set()
         self._join(publishing, 0.7)
-        lag = sum(worker.cursor.lag for worker in self.publishers)
         if self._listener:
             self._listener.close()
-        self.journal.close()
+        lag = 0
+        try:
+            with closing(self.journal):
+                lag = sum(worker.cursor.lag for worker in self.publishers)
+        except OSError as error:  # what was not written comes again
+            log.error("journal: %s", reason(error))
         return lag
 
     def _join(self, threads: set[threading.Thread], seconds: float) -> None:

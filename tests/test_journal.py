@@ -428,3 +428,32 @@ def test_a_cursor_that_a_full_disk_refused_can_be_had_later(path):
 
     assert journal.cursor("a").seq == 3
     journal.close()
+
+
+def test_a_clock_that_was_ahead_keeps_nothing_for_longer(path):
+    clock = ManualClock(T0)
+    journal = SqliteJournal(path, keep=3600, clock=clock)
+    clock.set(T0 + 10**9)  # decades
+    journal.append([data(1)])
+    clock.set(T0)
+    journal.append([data(2)])
+    cursor = journal.cursor("a")
+    cursor.ack(3)
+    clock.advance(7200)
+    journal.append([data(3)])
+    journal.trim()
+
+    assert times(journal.read(0, 9)) == [3]
+    journal.close()
+
+
+def test_a_parked_lane_of_a_node_that_is_rare_is_read_in_short_steps(path, monkeypatch):
+    monkeypatch.setattr("mysense.journal.reader.SCAN", 10)
+    journal = SqliteJournal(path)
+    journal.append([data(n, OTHER if n % 40 == 39 else IDENT) for n in range(200)])
+    cursor = journal.cursor("a")
+    cursor.ack(202, {"two": Parked(1, frozenset({"Demo_2"}), "no")})
+
+    assert times(cursor.fetch_parked("two", 3)) == [39, 79]
+    assert times(cursor.fetch_parked("two", 99)) == [39, 79, 119, 159, 199]
+    journal.close()

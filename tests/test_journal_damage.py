@@ -6,10 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from mysense.daemon import Daemon
 from mysense.errors import UnavailableError
 from mysense.journal.sqlite import SqliteJournal
+from mysense.settings import DaemonOptions, Identity, JournalOptions, Settings
+from mysense.testing.clock import ManualClock
 from mysense.testing.journal import data, times
 from tests.disk import memory
+from tests.kit import Kit, until
 from tests.spoil import PAGE, goes_on, sound, spoilt
 
 SEEDS = (11, 14, 22, 43, 83, 88, 127, 158, 202, *range(1000, 1040))
@@ -84,3 +88,46 @@ def test_damage_that_is_met_at_work_is_remembered_for_the_next_start(tmp_path):
     assert "4" in journal.status().notes[0]
     assert journal.check() == []
     journal.close()
+
+
+def test_a_daemon_that_meets_damage_begins_anew_and_measures_on(tmp_path):
+    kit = Kit(
+        tmp_path,
+        "[id]\nproject = Demo\nserial = 1\n[daemon]\ninterval = 1\n[sensor:simulated]\n"
+        f"[publisher:csv]\ndirectory = {tmp_path / 'csv'}\n",
+    )
+    body = bytearray(sound(kit.journal))
+    number = next(n for n in range(30, 60) if body[n * PAGE] == 13)
+    body[number * PAGE : (number + 1) * PAGE] = bytes(PAGE)
+    kit.journal.write_bytes(body)
+    kit.start()
+    try:
+        until(lambda: "begins anew" in kit.log.read_text())
+        until(lambda: kit.cursor("publisher:csv")["lag"] == 0)
+        last = kit.status()["journal"]["last"]
+        until(lambda: kit.status()["journal"]["last"] > last + 2)
+        assert "set aside" in kit.status()["error"]
+        kit.stop()
+    finally:
+        kit.kill()
+    assert "Traceback" not in kit.log.read_text()
+
+
+def test_a_daily_check_finds_damage_that_nobody_has_met(tmp_path):
+    path = tmp_path / "journal.db"
+    body = bytearray(sound(path))
+    number = next(n for n in range(30, 60) if body[n * PAGE] == 13)
+    body[number * PAGE : (number + 1) * PAGE] = bytes(PAGE)
+    path.write_bytes(body)
+    kit = Identity(project="Test", serial="k1")
+    settings = Settings(identity=kit, daemon=DaemonOptions(), journal=JournalOptions(path=path), ends=())
+    clock = ManualClock()
+    daemon = Daemon(settings, clock=clock)
+    clock.advance(700)
+    daemon.supervise()
+    until(lambda: daemon.journal.damaged)
+    daemon.supervise()
+
+    assert daemon.again
+    assert daemon.journal.position("check") == str(clock.now())
+    daemon.shutdown()

@@ -44,6 +44,9 @@ def serve(chosen: Settings, only: str = "", once: bool = False) -> None:
         daemon = Daemon(chosen, only=only, once=once)
         relax_collector()
         code = operate(daemon)
+        while daemon.again:
+            daemon = Daemon(chosen, only=only, once=once)
+            code = operate(daemon)
     sys.exit(code)
 
 

@@ -206,6 +206,10 @@ class Journal(Protocol):
     def status(self) -> JournalStatus:
         """The journal and all cursors in numbers."""
 
+    @property
+    def damaged(self) -> bool:
+        """Whether it was found to be damaged while in use; opened again, it goes on with what can be read of it."""
+
     def check(self) -> list[str]:
         """Everything that is wrong with the journal, in sentences; takes its time."""
 

@@ -155,6 +155,8 @@ class MemoryJournal:
             "memory", "", self._first(), self._last, 0, None, None, self._repeated, 0, self._clock.now(), cursors
         )
 
+    damaged = False
+
     def check(self) -> list[str]:
         return []
 

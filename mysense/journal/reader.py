@@ -17,6 +17,8 @@ from mysense.telegram import Ident
 
 POLL = 0.25
 """Seconds between two looks for what other processes have appended."""
+SCAN = 20_000
+"""Entries that one query may look through: nobody waits longer than for these."""
 
 
 class Reader:
@@ -84,13 +86,17 @@ class Reader:
         return self._entries(self.query(sql, after, limit))
 
     def read_nodes(self, after: int, upto: int, nodes: Iterable[str], limit: int) -> list[Entry]:
-        """Entries of some nodes, numbered above *after* up to *upto*."""
+        """Entries of some nodes, numbered above *after* up to *upto*; others may read in between."""
+        after, rows = max(after, self.bounds()[0] - 1), list[tuple[Any, ...]]()
         wanted = ",".join("?" * len(names := list(nodes)))
         sql = (
             "SELECT seq, kind, ident, time, body FROM entry WHERE seq > ? AND seq <= ? AND ident IN"
             f" (SELECT id FROM ident WHERE node IN ({wanted})) ORDER BY seq LIMIT ?"
         )
-        return self._entries(self.query(sql, after, upto, *names, limit))
+        while after < upto and len(rows) < limit:
+            rows += self.query(sql, after, min(upto, after + SCAN), *names, limit - len(rows))
+            after += SCAN
+        return self._entries(rows)
 
     def bounds(self) -> tuple[int, int]:
         """The numbers of the oldest and of the newest entry."""

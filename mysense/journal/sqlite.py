@@ -4,6 +4,7 @@ import errno
 import logging
 import sqlite3
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from mysense.clock import Clock
@@ -153,7 +154,6 @@ class SqliteJournal:
 
     @property
     def damaged(self) -> bool:
-        """Whether it was found to be damaged while in use: opened again, it is replaced by what can be read of it."""
         return spoiled(self.path).exists()
 
     def _make_sure(self, work: Work) -> None:
@@ -293,20 +293,29 @@ class SqliteJournal:
         )  # fmt: skip
 
     def check(self) -> list[str]:
-        try:
-            wrong = [row[0] for row in self._reader.query("PRAGMA integrity_check") if row[0] != "ok"]
-        except UnavailableError as error:
-            return [str(error)]
-        [(without,)] = self._reader.query("SELECT count(*) FROM entry WHERE ident NOT IN (SELECT id FROM ident)")
+        with closing(Reader(self.path, reading=True)) as reader:  # of its own: nobody has to wait for it
+            try:
+                wrong = [row[0] for row in reader.query("PRAGMA integrity_check") if row[0] != "ok"]
+            except UnavailableError as error:
+                wrong = [str(error)]
+            if wrong:
+                if self._writer:
+                    self._damage()
+                return wrong
+            return self._wrong_in(reader)
+
+    def _wrong_in(self, reader: Reader) -> list[str]:
+        wrong = []
+        [(without,)] = reader.query("SELECT count(*) FROM entry WHERE ident NOT IN (SELECT id FROM ident)")
         if without:
             wrong.append(f"{without} entries have no ident")
-        [(broken,)] = self._reader.query("SELECT count(*) FROM entry WHERE body != '' AND NOT json_valid(body)")
+        [(broken,)] = reader.query("SELECT count(*) FROM entry WHERE body != '' AND NOT json_valid(body)")
         if broken:
             wrong.append(f"{broken} entries can no longer be read; they are published as text called 'unreadable'")
-        last = self._reader.bounds()[1]
+        last = reader.bounds()[1]
         wrong += [
             f"cursor {name} stands at {seq}, the journal ends at {last}"
-            for name, seq in self._reader.query("SELECT name, seq FROM cursor WHERE seq > ?", last)
+            for name, seq in reader.query("SELECT name, seq FROM cursor WHERE seq > ?", last)
         ]
         return wrong
 
