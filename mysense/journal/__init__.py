@@ -11,7 +11,7 @@ What every back end promises, and ``mysense.testing.JournalContract`` tests:
 * Each distinct ident is stored once. An ident entry is appended, before the data that
   brings it, only when it differs from the last of its node; data that is older than that
   keeps the ident it came with and brings no entry.
-* A data telegram that equals, in time and values, one of the last 1,000 of its node is a
+* A data telegram that equals, in time, values and flags, one of the last 1,000 of its node is a
   repeat: it is confirmed and counted, and not appended.
 * Several processes may use one file at the same time.
 """
