@@ -26,12 +26,14 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=60, help="of each run, at most")
     parser.add_argument("--only", choices=MACHINES, help="one back end")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="repeats it")
+    parser.add_argument("--shortest", action="store_true", help="find the shortest way to a difference; takes long")
     args = parser.parse_args()
     print(f"--runs {args.runs} --steps {args.steps} --seed {args.seed}", flush=True)
     logging.disable(logging.ERROR)  # a journal that is damaged on purpose says so each time
+    phases = (Phase.generate, Phase.shrink) if args.shortest else (Phase.generate,)
     quiet = settings(
         max_examples=args.runs, stateful_step_count=args.steps, deadline=None, database=None,
-        phases=(Phase.generate, Phase.shrink), suppress_health_check=list(HealthCheck),
+        phases=phases, suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     for name, machine in MACHINES.items():
         if args.only in (None, name):
