@@ -19,6 +19,7 @@ from mysense.journal.sqlite import SqliteJournal
 from mysense.telegram import SECOND, Data, Ident
 from mysense.testing.clock import ManualClock
 from mysense.testing.journal import IDENT, OTHER, T0, JournalContract, data, times
+from tests.disk import DISK
 
 ROOT = Path(__file__).parent.parent
 
@@ -500,4 +501,55 @@ def test_an_entry_whose_text_is_damaged_stops_nobody_and_is_found_by_a_check(tmp
 
     assert found == [{"unreadable": '{"temp":}'}, {"temp": 2.0}, {"unreadable": "[{"}]
     assert journal.check() == ["2 entries can no longer be read; they are published as text called 'unreadable'"]
+    journal.close()
+
+
+def test_a_cursor_that_a_full_disk_refused_can_be_had_later(path):
+    with DISK.used():
+        journal = SqliteJournal(path)
+    journal.append([data(1), data(2)])
+    with DISK.failing(), pytest.raises(OSError, match="full"):
+        journal.cursor("a")
+    cursor = journal.cursor("a")
+    cursor.ack(2)
+    journal.flush()
+    cursor.ack(3)
+    with DISK.failing(), pytest.raises(OSError, match="full"):
+        cursor.rewind(1)
+    assert cursor.seq == 3
+    with DISK.failing(), pytest.raises(OSError, match="full"):
+        cursor.close()
+    with DISK.failing(), pytest.raises(OSError, match="full"):
+        journal.forget("a")
+
+    assert journal.cursor("a").seq == 3
+    journal.close()
+
+
+def test_a_clock_that_was_ahead_keeps_nothing_for_longer(path):
+    clock = ManualClock(T0)
+    journal = SqliteJournal(path, keep=3600, clock=clock)
+    clock.set(T0 + 10**9)  # decades
+    journal.append([data(1)])
+    clock.set(T0)
+    journal.append([data(2)])
+    cursor = journal.cursor("a")
+    cursor.ack(3)
+    clock.advance(7200)
+    journal.append([data(3)])
+    journal.trim()
+
+    assert times(journal.read(0, 9)) == [3]
+    journal.close()
+
+
+def test_a_parked_lane_of_a_node_that_is_rare_is_read_in_short_steps(path, monkeypatch):
+    monkeypatch.setattr("mysense.journal.reader.SCAN", 10)
+    journal = SqliteJournal(path)
+    journal.append([data(n, OTHER if n % 40 == 39 else IDENT) for n in range(200)])
+    cursor = journal.cursor("a")
+    cursor.ack(202, {"two": Parked(1, frozenset({"Demo_2"}), "no")})
+
+    assert times(cursor.fetch_parked("two", 3)) == [39, 79]
+    assert times(cursor.fetch_parked("two", 99)) == [39, 79, 119, 159, 199]
     journal.close()

@@ -79,6 +79,9 @@ def serve(read: Callable[[], Settings], only: str = "", once: bool = False) -> N
         daemon = Daemon(chosen, only=only, once=once, read=read)
         relax_collector()
         code = operate(daemon)
+        while daemon.again:
+            daemon = Daemon(daemon.settings, only=only, once=once, read=read)
+            code = operate(daemon)
     sys.exit(code)
 
 

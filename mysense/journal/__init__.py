@@ -12,7 +12,7 @@ What every back end promises, and ``mysense.testing.JournalContract`` tests:
   brings it, only when it differs from the last of its node; data that is older than that
   keeps the ident it came with and brings no entry. An ident that says no more than a name
   never differs.
-* A data telegram that equals, in time and values, one of the last 1,000 of its node is a
+* A data telegram that equals, in time, values and flags, one of the last 1,000 of its node is a
   repeat: it is confirmed and counted, and not appended.
 * What was measured before the time of day was known is kept with the time since the machine
   was started (``Boot``), and is read with the time of day as soon as that is known. Entries
@@ -256,6 +256,10 @@ class Journal(Protocol):
 
     def status(self) -> JournalStatus:
         """The journal and all cursors in numbers."""
+
+    @property
+    def damaged(self) -> bool:
+        """Whether it was found to be damaged while in use; opened again, it goes on with what can be read of it."""
 
     def check(self) -> list[str]:
         """Everything that is wrong with the journal, in sentences; takes its time."""

@@ -155,8 +155,10 @@ class Appender:
         )
 
     def _stamp(self, db: sqlite3.Connection) -> None:
-        if (now := self._clock.now()) - self._stamped > STAMP:
+        now = self._clock.now()
+        if not 0 <= now - self._stamped <= STAMP:
             self._stamped = now
+            db.execute("UPDATE written SET time = ? WHERE time > ?", (now, now))  # the clock was ahead then
             db.execute("INSERT OR REPLACE INTO written VALUES (?, ?)", (newest(db) + 1, now))
 
     def load(self, db: sqlite3.Connection) -> None:

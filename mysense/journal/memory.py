@@ -28,7 +28,7 @@ class MemoryJournal:
         self._held: set[str] = set()
         self._idents: dict[str, Ident] = {}
         self._newest: dict[str, int] = {}
-        self._seen: dict[str, deque[tuple[int, str]]] = {}
+        self._seen: dict[str, deque[tuple[int, str, str]]] = {}
         self._states: dict[str, dict[str, str]] = {}
         self._positions: dict[str, str] = {}
         self._rejected: list[Rejected] = []
@@ -64,32 +64,32 @@ class MemoryJournal:
             if not values:
                 return
             seen = self._seen.setdefault(telegram.ident.node, deque(maxlen=REPEATS))
-            if (mark := (telegram.time, repr(values))) in seen:
+            if (mark := (telegram.time, repr(values), repr(dict(telegram.flags)))) in seen:
                 self._repeated += 1
                 return
             seen.append(mark)
-            ident = self._announce(telegram.ident, telegram.time)
+            ident = self._announce(telegram.ident, telegram.time, telegram.time)
             node = ident.node
             self._newest[node] = max(telegram.time, self._newest.get(node, telegram.time))
             self._add(replace(telegram, ident=ident, values=values), telegram.time)
         elif isinstance(telegram, Note):
-            self._add(replace(telegram, ident=self._announce(telegram.ident, telegram.time)), telegram.time)
+            self._add(replace(telegram, ident=self._announce(telegram.ident, telegram.time, None)), telegram.time)
         else:
-            self._announce(telegram, None)
+            self._announce(telegram, None, None)
 
-    def _announce(self, ident: Ident, time: int | None) -> Ident:
-        """The ident to keep with a telegram of this time; an entry for it where it is news."""
+    def _announce(self, ident: Ident, time: int | None, since: int | None) -> Ident:
+        """The ident to keep with a telegram of this time; an entry for it where it is news. Data says since when."""
         last = self._idents.get(ident.node)
         if last and ident.bare:
             ident = last
-        if last and last.digest == ident.digest and (last.since is not None or time is None or self._open):
-            return last
-        if last and time is not None and last.since is not None and time < last.since and not self._open:
+        same = last is not None and last.digest == ident.digest
+        if last and not same and time is not None and last.since is not None and time < last.since and not self._open:
             return ident  # late data keeps the ident it came with
-        certain = time is not None and not self._open
-        kept = replace(ident, since=time) if ident.since is None and certain else ident
+        kept = last if last and same else ident
+        if kept.since is None and since is not None and not self._open:
+            kept = replace(kept, since=since)
         self._idents[ident.node] = kept
-        if not (last and last.digest == ident.digest):
+        if not same:
             self._add(kept, time)
         return kept
 
@@ -109,7 +109,7 @@ class MemoryJournal:
         for node, seen in self._seen.items() if by else ():
             data = [t for _, t in self._entries if isinstance(t, Data) and t.ident.node == node]
             seen.clear()
-            seen.extend((t.time, repr(t.values)) for t in data)
+            seen.extend((t.time, repr(t.values), repr(dict(t.flags))) for t in data)
             self._newest[node] = max((t.time for t in data), default=self._newest[node])
 
     def _read(self, entry: Entry) -> Entry:
@@ -142,13 +142,15 @@ class MemoryJournal:
     def cursor(self, name: str, start: str = "oldest") -> "MemoryCursor":
         self.hold(name)
         if name not in self._cursors:
-            self._cursors[name] = MemoryCursor(self, name, self._last if start == "now" else 0)
+            self._cursors[name] = MemoryCursor(self, name, self._last if start == "now" else self._first() - 1)
         return self._cursors[name]
+
+    def _first(self) -> int:
+        return self._entries[0].seq if self._entries else self._last + 1
 
     def read(self, after: int, limit: int) -> list[Entry]:
         with self._grown:
-            first = self._entries[0].seq if self._entries else 1
-            begin = max(0, after + 1 - first)
+            begin = max(0, after + 1 - self._first())
             return [self._read(entry) for entry in self._entries[begin : begin + limit]]
 
     def wait(self, after: int, timeout: float) -> bool:
@@ -172,7 +174,10 @@ class MemoryJournal:
         self._rejected = [r for r in self._rejected if r.number not in gone]
 
     def forget(self, cursor: str) -> None:
+        self.hold(cursor)
         self._cursors.pop(cursor, None)
+        self._rejected = [r for r in self._rejected if r.cursor != cursor]
+        self._held.discard(cursor)
 
     def trim(self) -> int:
         low = min((min([c.seq, *(p.seq - 1 for p in c.lanes.values())]) for c in self._cursors.values()), default=0)
@@ -185,10 +190,11 @@ class MemoryJournal:
             CursorStatus(c.name, c.seq, c.lag, c.lanes, len(self.rejected(c.name)), 0, 0, c.name not in self._held)
             for c in self._cursors.values()
         )
-        first = self._entries[0].seq if self._entries else self._last + 1
         return JournalStatus(
-            "memory", "", first, self._last, 0, None, None, self._repeated, 0, self._clock.now(), cursors
+            "memory", "", self._first(), self._last, 0, None, None, self._repeated, 0, self._clock.now(), cursors
         )
+
+    damaged = False
 
     def check(self) -> list[str]:
         return []
@@ -222,7 +228,7 @@ class MemoryCursor:
     @property
     def lag(self) -> int:
         behind = [self._seq, *(parked.seq - 1 for parked in self._lanes.values())]
-        return self._journal._last - min(behind)
+        return self._journal._last - max(min(behind), self._journal._first() - 1)
 
     def state(self) -> dict[str, str]:
         return dict(self._state)

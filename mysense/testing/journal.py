@@ -105,6 +105,13 @@ class JournalContract:
         assert journal.newest("Demo_1") == (T0 + 4) * SECOND
         assert journal.newest("Demo_9") is None
 
+    def test_a_note_does_not_say_since_when_an_ident_is(self, journal: Journal) -> None:
+        journal.append([Note(IDENT, (T0 + 9) * SECOND, "up"), data(3)])
+        newest = journal.ident("Demo_1")
+
+        assert newest is not None
+        assert newest.since == (T0 + 3) * SECOND
+
     def test_late_data_keeps_the_ident_it_came_with_and_brings_no_entry(self, journal: Journal) -> None:
         old = Ident("Demo", "1", "old", since=T0 * SECOND)
         new = Ident("Demo", "1", "new", since=(T0 + 10) * SECOND)
@@ -289,6 +296,27 @@ class JournalContract:
         journal.forget("a")
 
         assert journal.status().cursors == ()
+
+    def test_a_cursor_that_is_held_is_not_forgotten(self, journal: Journal) -> None:
+        cursor = journal.cursor("a")
+        with pytest.raises(JournalError):
+            journal.forget("a")
+
+        assert [c.name for c in journal.status().cursors] == [cursor.name]
+
+    def test_a_new_cursor_has_no_lag_of_what_is_gone(self, journal: Journal) -> None:
+        last = journal.append([data(n) for n in range(5)])
+        journal.cursor("a").ack(last)
+        journal.flush()
+        journal.trim()
+        first = journal.status().first
+
+        assert journal.cursor("b").lag == last - first + 1
+
+    def test_the_same_values_with_another_doubt_are_no_repeat(self, journal: Journal) -> None:
+        journal.append([data(1), Data(IDENT, (T0 + 1) * SECOND, {"temp": 1.0}, {"temp": "doubted"})])
+
+        assert times(journal.cursor("a").fetch(9)) == [1, 1]
 
     def test_a_cursor_beyond_the_end_is_an_error_and_not_silence(self, journal: Journal) -> None:
         journal.append([data(1)])
