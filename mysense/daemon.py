@@ -199,7 +199,8 @@ class Daemon:
         """Sources first, then the journal, then the publishers; the lag that remains."""
         with self._turn:
             self._over = True
-        self._service.stopping()
+        if not self.again:  # else systemd would stop what goes on in a moment
+            self._service.stopping()
         self.workers.stop_sources(1.5)
         if not self.once:
             self._note("down", "mysense stopped")
