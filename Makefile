@@ -7,9 +7,10 @@ CONF ?= MySense.conf
 # More words for mysense or pytest: make run ARGS=--once, make test ARGS='-k journal'
 ARGS ?=
 
-# The servers that the tests start themselves, and systemd's judge of units, each as Debian package:program.
+# The servers that the tests start themselves, systemd's judge of units, and what turns the hands of a clock, each as
+# Debian package:program.
 SERVERS = influxdb:influxd influxdb-client:influx victoria-metrics:victoria-metrics mosquitto:mosquitto
-SERVERS += systemd:systemd-analyze
+SERVERS += systemd:systemd-analyze faketime:faketime
 
 VENV := .venv$(addprefix -,$(filter-out python3,$(notdir $(PYTHON))))
 BIN := $(VENV)/bin

@@ -1,6 +1,7 @@
 """Put the plugins of one MySense.conf to work until told to stop."""
 
 import os
+import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
@@ -17,12 +18,16 @@ from mysense.plugin import Sensor
 from mysense.publishing import PublishWorker
 from mysense.settings import Settings
 from mysense.systemd.notify import Service
-from mysense.telegram import ident_of
+from mysense.telegram import SECOND, ident_of
 from mysense.worker import Worker, log, reason
 from mysense.workers import Workers
 
 TRIM = 600.0
 """Seconds between two looks at what the journal may drop."""
+CHECK = 86400 * SECOND
+"""Nanoseconds between two looks at all of the journal, in the background."""
+CHECKED = "check"
+"""Under this name the journal keeps when that was last done."""
 FLUSH = 2.5
 """Seconds that publishers get, when the daemon stops, to deliver what is in the journal."""
 ONCE = 30.0
@@ -68,8 +73,11 @@ class Daemon:
         self._service = Service(self.clock)
         self._over = False
         self._turn = threading.Lock()  # one looks after the workers at a time
+        self.again = False
+        """Whether it stopped so that another one opens the journal, which is damaged, anew."""
         self._begun = self.clock.now()
         self._trimmed = self.clock.monotonic()
+        self._ahead = self._begun - int(self._trimmed * SECOND)
         self._lost: dict[str, int] = {}
         self._listener: Listener | None = None
         self.journal: Journal = open_journal(settings, self.clock)
@@ -118,8 +126,10 @@ class Daemon:
     def supervise(self) -> None:
         """Look after workers and journal; systemd hears that all is well only when we come to the end of it."""
         with self._turn:
+            self._follow_clock()
             self._look_for_stuck()
             self.workers.fill()
+            self._look_for_damage()
             if self.clock.monotonic() - self._trimmed >= TRIM:
                 self._trim()
             if self.journal.stalled() < STALLED:
@@ -134,14 +144,44 @@ class Daemon:
                 worker.become("stuck", text)
                 self._note("stuck", f"{worker.section}: {text}")
 
+    def _look_for_damage(self) -> None:
+        if self.journal.damaged and not self.again:
+            log.error("journal: it is damaged; mysense begins anew with what can be read of it")
+            self.again = True
+            self.stop.set()
+
     def _trim(self) -> None:
-        """Let the journal drop what it need not keep, and tell what was lost."""
+        """Let the journal drop what it need not keep, have it checked now and then, and tell what was lost."""
         self._trimmed = self.clock.monotonic()
         try:
             self.journal.trim()
+            self._check_daily()
+            self._tell_lost()
         except OSError as error:
             log.error("journal: %s", reason(error))
-        self._tell_lost()
+
+    def _follow_clock(self) -> None:
+        """Where the clock was set, "since" and "last" in the status go with it."""
+        ahead = self.clock.now() - int(self.clock.monotonic() * SECOND)
+        if abs(by := ahead - self._ahead) > SECOND:
+            self._begun += by
+            for worker in (*self.sources, *self.publishers):
+                worker.status.since += by
+                worker.status.last = worker.status.last and worker.status.last + by
+        self._ahead = ahead
+
+    def _check_daily(self) -> None:
+        now = self.clock.now()
+        if now - int(self.journal.position(CHECKED) or 0) >= CHECK:
+            self.journal.append([], CHECKED, str(now))
+            threading.Thread(target=self._check, name="check", daemon=True).start()
+
+    def _check(self) -> None:
+        try:
+            for wrong in self.journal.check():
+                log.error("journal: %s", wrong)
+        except (OSError, sqlite3.Error) as error:
+            log.error("journal: it could not be checked: %s", reason(error))
 
     def _tell_lost(self) -> None:
         for cursor in self.journal.status().cursors:
@@ -159,14 +199,18 @@ class Daemon:
         """Sources first, then the journal, then the publishers; the lag that remains."""
         with self._turn:
             self._over = True
-        self._service.stopping()
+        if not self.again:  # else systemd would stop what goes on in a moment
+            self._service.stopping()
         self.workers.stop_sources(1.5)
         if not self.once:
             self._note("down", "mysense stopped")
         lag = self.workers.stop_publishers(ONCE if self.once else FLUSH, patient=self.once)
         if self._listener:
             self._listener.close()
-        self.journal.close()
+        try:
+            self.journal.close()
+        except OSError as error:  # what was not written comes again
+            log.error("journal: %s", reason(error))
         return lag
 
     def reload(self) -> dict[str, Any]:
@@ -224,6 +268,7 @@ class Daemon:
             "only": self.only,
             "systemd": self._service.watched,
             "node": self.node.ident().node if self.node else None,
+            "clock": self.node and self.node.clock.trouble(),
             "journal": status_of(self.journal, [worker.cursor for worker in self.publishers]),
             "workers": [asdict(w.status) for w in self.sources]
             + [asdict(w.status) | {"skipped": w.skipped} for w in self.publishers],

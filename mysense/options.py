@@ -65,6 +65,19 @@ def size(text: str) -> int:
     return int(_measured(text, _SIZES, "a size: write bytes, or 500 kB, 20 MB, 2 GB", 2.0**62))
 
 
+def pattern(text: str) -> str:
+    """*text* if it is a regular expression, else ValueError.
+
+    >>> pattern("BdP|Fleet")
+    'BdP|Fleet'
+    """
+    try:
+        re.compile(text)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(f"{text!r} is no pattern: {error}") from None
+    return text
+
+
 def _measured(text: str, units: Mapping[str, int], meant: str, most: float) -> float:
     match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([a-zA-Z]*)\s*", text, re.ASCII)
     if not match or match[2].lower() not in units:

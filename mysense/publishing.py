@@ -3,12 +3,14 @@
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import takewhile
 from math import inf
 from typing import NamedTuple
 
+from mysense.ahead import Ahead
 from mysense.clock import Clock
 from mysense.errors import RejectedError
-from mysense.journal import Changes, Cursor, Entry, Journal, Parked
+from mysense.journal import Changes, Cursor, Entry, Journal, Parked, Undated
 from mysense.pipeline import Pipeline
 from mysense.plugin import Processor, Publisher
 from mysense.state import State
@@ -18,6 +20,11 @@ from mysense.worker import Worker, backoff, log, reason
 BLOCK = 20
 """Rejections in a row after which a lane waits for an operator: a systematic mistake must
 not pour a whole history into the rejected."""
+LONG = 86400.0
+"""Seconds: a far end that takes data as old as this waits for the clock as long as it takes."""
+CLOCK = "the clock"
+"""The lane of what this kit measured before its clock was set: other nodes pass it by."""
+_NOT_SET = "the clock is not set yet; measured data waits in the journal"
 _OWN = "publisher/"
 
 
@@ -34,6 +41,8 @@ class PublishWorker(Worker):
     """Fetch, process, publish, ack. One failing lane is parked and holds up no other.
 
     *private* are items of idents that are not left out; *own* is the node that measures here.
+    A far end that takes nothing old waits *clock_wait* seconds for the clock, and is given
+    estimates then.
     """
 
     plugin: Publisher
@@ -49,8 +58,11 @@ class PublishWorker(Worker):
         steps: Sequence[tuple[str, Processor]] = (),
         private: Iterable[str] = (),
         own: str = "",
+        clock_wait: float = 0.0,
     ) -> None:
         super().__init__(section, plugin, stop, clock)
+        self._clock_wait = inf if plugin.accepts_past >= LONG else clock_wait
+        self._undated_since: float | None = None
         self.draining = threading.Event()
         self.retry = threading.Event()
         self._late = 0
@@ -68,7 +80,7 @@ class PublishWorker(Worker):
         self._due: dict[str, float] = {}
         self._streak: dict[str, int] = {}
         self._published = -inf
-        self._ahead = _Ahead(journal)
+        self._ahead = Ahead(journal)
 
     @property
     def skipped(self) -> int:
@@ -97,7 +109,7 @@ class PublishWorker(Worker):
             return
         if len(entries) == self.plugin.max_batch:  # a backlog: read on while the far end works
             self._ahead.begin(entries[-1].seq, self.plugin.max_batch)
-        items = self._items(entries)
+        items = self._items(self._dated(entries))
         lane = self.plugin.lane
         free = [item for item in items if lane(item.telegram) not in self.lanes] if self.lanes else items
         stuck = self._publish(free)
@@ -108,6 +120,25 @@ class PublishWorker(Worker):
         if not self.lanes:
             self.well(len(entries))
 
+    def _dated(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        """The entries without those of this kit that wait for its clock, or stand behind such."""
+        if CLOCK not in self.lanes:
+            first = next((entry for entry in entries if self._must_wait(entry)), None)
+            if first is None:
+                return entries
+            self.lanes[CLOCK] = Parked(first.seq, frozenset((ident_of(first.telegram).node,)), _NOT_SET)
+            self._commit(self.cursor.seq)
+            self._tell()
+        waits = self.lanes[CLOCK]
+        return [e for e in entries if e.seq < waits.seq or ident_of(e.telegram).node not in waits.nodes]
+
+    def _must_wait(self, entry: Entry) -> bool:
+        if entry.__class__ is not Undated:
+            return False
+        if self._undated_since is None:
+            self._undated_since = self.clock.monotonic()
+        return self.clock.monotonic() - self._undated_since < self._clock_wait
+
     def _items(self, entries: Sequence[Entry]) -> Sequence[Entry]:
         """What the far end is to be given for these entries, each with the number of the entry it came from."""
         fit, items = self._fit, entries
@@ -117,7 +148,12 @@ class PublishWorker(Worker):
             items = [Entry(seq, fit(telegram)) for seq, telegram in entries]
         if self.plugin.accepts_past != inf:
             oldest = self.clock.now() - int(self.plugin.accepts_past * SECOND)
-            late = [item for item in items if isinstance(item.telegram, Data) and item.telegram.time < oldest]
+            new = {entry.seq for entry in entries if entry.__class__ is Undated}  # however old the estimate
+            late = [
+                item
+                for item in items
+                if isinstance(item.telegram, Data) and item.telegram.time < oldest and item.seq not in new
+            ]
             items = [item for item in items if item not in late] if late else items
             self._late += len(late)
         if not self.plugin.accepts_text:
@@ -226,11 +262,38 @@ class PublishWorker(Worker):
         """Try the parked lanes whose time has come, a batch each."""
         for name in list(self.lanes):
             if not self.lanes[name].blocked and self._due.get(name, 0.0) <= self.clock.monotonic():
-                self._catch_up_with(name)
+                if name == CLOCK:
+                    self._catch_up_with_clock()
+                else:
+                    self._catch_up_with(name)
+
+    def _catch_up_with_clock(self) -> None:
+        """Deliver what waited for the clock, once its time is known, behind what its node has in other lanes."""
+        waits = self.lanes[CLOCK]
+        if any(waits.nodes & parked.nodes for name, parked in self.lanes.items() if name != CLOCK):
+            return
+        if waits.seq > self.cursor.seq or any(map(self._must_wait, self.cursor.fetch_parked(CLOCK, 1))):
+            return
+        found = self.cursor.fetch_parked(CLOCK, self.plugin.max_batch)
+        entries = list(takewhile(lambda entry: not self._must_wait(entry), found))
+        stuck = self._publish(self._items(entries))
+        if stuck and self._pipeline.remembers:
+            raise OSError("; ".join(s.reason for s in stuck.values()))
+        if stuck:
+            first = min(stuck.values(), key=lambda left: left.seq)
+            self.lanes[CLOCK] = replace(waits, seq=first.seq, reason=first.reason, blocked=first.blocked)
+            self._postpone(CLOCK, first)
+        elif len(entries) == self.plugin.max_batch or len(entries) < len(found):
+            self.lanes[CLOCK] = replace(waits, seq=entries[-1].seq + 1, reason=_NOT_SET)
+            self._tries.pop(CLOCK, None)
+            self.status.count += len(entries)
+        else:
+            self._caught_up(CLOCK, len(entries))
+        self._commit(self.cursor.seq)
 
     def _catch_up_with(self, name: str) -> None:
         entries = self.cursor.fetch_parked(name, self.plugin.max_batch)
-        items = [item for item in self._items(entries) if self.plugin.lane(item.telegram) == name]
+        items = [item for item in self._items(self._dated(entries)) if self.plugin.lane(item.telegram) == name]
         if items and (left := self._work_off(name, items, self._attempt(name, items))):
             self.lanes[name] = replace(self.lanes[name], seq=left.seq, reason=left.reason, blocked=left.blocked)
             self._postpone(name, left)
@@ -239,15 +302,18 @@ class PublishWorker(Worker):
             self._tries.pop(name, None)
             self.status.count += len(items)
         else:
-            del self.lanes[name]
-            self._tries.pop(name, None)
-            self._due.pop(name, None)
-            log.info("%s: %s has caught up", self.section, name or "it")
-            if self.lanes:
-                self._tell()
-            else:
-                self.well(len(items))
+            self._caught_up(name, len(items))
         self._commit(self.cursor.seq)
+
+    def _caught_up(self, name: str, count: int = 0) -> None:
+        del self.lanes[name]
+        self._tries.pop(name, None)
+        self._due.pop(name, None)
+        log.info("%s: %s has caught up", self.section, name or "it")
+        if self.lanes:
+            self._tell()
+        else:
+            self.well(count)
 
     def _commit(self, seq: int) -> None:
         changes: dict[str, str | None] = {_OWN + k: v for k, v in self.plugin.state.take_changes().items()}
@@ -260,41 +326,15 @@ class PublishWorker(Worker):
         self.lanes = {name: replace(parked, blocked=False) for name, parked in self.lanes.items()}
         self._streak.clear()
         self._due.clear()
-        for kept in self._journal.rejected(self.section):
-            if self._attempt(self.plugin.lane(kept.telegram), [Entry(kept.seq, kept.telegram)]) is None:
-                self._journal.drop_rejected([kept.number])
-
-
-class _Ahead:
-    """Reads the batch behind the one that is on its way."""
-
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
-        self._thread: threading.Thread | None = None
-        self._after = -1
-        self._entries: list[Entry] = []
-
-    def begin(self, after: int, limit: int) -> None:
-        """Start to read the entries above *after*."""
-        self.take(after)
-
-        def read() -> None:
-            try:
-                self._entries = self._journal.read(after, limit)
-            except Exception:  # whoever fetches it next meets the same, and tells it
-                log.debug("reading ahead", exc_info=True)
-
-        self._after, self._thread = after, threading.Thread(target=read, name="ahead", daemon=True)
-        self._thread.start()
-
-    def take(self, after: int) -> list[Entry]:
-        """What was read above *after*; nothing if that was not begun."""
-        if self._thread is None:
-            return []
-        self._thread.join()
-        self._thread = None
-        entries, self._entries = self._entries, []
-        return entries if self._after == after else []
+        kept, failures = self._journal.rejected(self.section), list[Exception]()
+        for each in kept:
+            if error := self._attempt(self.plugin.lane(each.telegram), [Entry(each.seq, each.telegram)]):
+                failures.append(error)
+            else:
+                self._journal.drop_rejected([each.number])
+        if kept:
+            sent, why = len(kept) - len(failures), f": {reason(failures[-1])}" if failures else ""
+            log.info("%s: of %d telegrams set aside %d are delivered now%s", self.section, len(kept), sent, why)
 
 
 def _numbers(telegram: Telegram) -> Telegram:

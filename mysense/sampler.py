@@ -1,12 +1,15 @@
 """The readings of a node's sensors become one data telegram per interval.
 
 Windows are measured on the monotonic clock, so that a clock that is set does not stretch
-them. A telegram's time is the end of its window, a whole second, and never one twice.
+them. A telegram's time is the end of its window, a whole second, and never one twice: also
+where the clock is set back to a time that was measured at already.
 """
 
 import json
 import threading
+from collections import deque
 from collections.abc import Iterable, Mapping
+from math import inf
 from typing import Any
 
 from mysense.clock import Clock
@@ -16,6 +19,10 @@ FIRST = 5.0
 """Seconds after which the first telegram goes without the sensors that have given nothing yet."""
 SAVED = 60.0
 """The most seconds of readings that a crash may cost."""
+SLIGHT = 60
+"""Seconds that a clock may be set back without the times of telegrams following: they go on by a second each."""
+GIVEN = 10_000
+"""Times that are remembered, so that none is given out twice."""
 
 
 class Window:
@@ -54,13 +61,22 @@ class Sampler:
     """Collects readings from all sensors; whoever calls ``wait`` and ``take`` gets the telegrams.
 
     *newest* is the time (ns) of the node's newest data in the journal, *saved* what
-    ``save`` gave before the last stop or crash.
+    ``save`` gave before the last stop or crash, *given* are times that are taken.
     """
 
-    def __init__(self, interval: float, sensors: Iterable[str], clock: Clock, newest: int | None, saved: str) -> None:
+    def __init__(
+        self,
+        interval: float,
+        sensors: Iterable[str],
+        clock: Clock,
+        newest: int | None,
+        saved: str,
+        given: Iterable[int] = (),
+    ) -> None:
         self._interval, self._clock = interval, clock
         self._missing = set(sensors)
-        self._last = (newest or 0) // SECOND
+        self._last = self._latest = (newest or 0) // SECOND
+        self._given = deque([time // SECOND for time in given], GIVEN)
         self._lock = threading.Lock()
         self._arrived = threading.Event()
         self._begun = clock.monotonic()
@@ -73,13 +89,16 @@ class Sampler:
         self._saved_at = self._begun
 
     def _restore(self, saved: dict[str, Any]) -> None:
-        """Go on with a window that is still open; hand out one that is over."""
-        age = (self._clock.now() - saved["at"]) / SECOND
-        window = Window(saved)
-        if 0 <= age < saved["left"]:
+        """Go on with a window that is still open; hand out one that is over, or that a reboot has cut short."""
+        window, at = Window(saved), saved["at"]
+        age = inf
+        if saved.get("boot") == self._clock.boot_id():  # however often the clock was set in between
+            past = self._clock.uptime() - saved["up"]
+            age, at = past / SECOND, self._clock.now() - past
+        if age < saved["left"]:
             self._window, self._end, self._first = window, self._begun + saved["left"] - age, False
         elif window:
-            self._old = saved["at"] // SECOND, window.values()
+            self._old = at // SECOND, window.values()
 
     def add(self, section: str, reading: Mapping[str, Value | None]) -> None:
         """Take in one reading of a sensor."""
@@ -88,9 +107,9 @@ class Sampler:
                 self._missing.discard(section)
                 self._arrived.set()
 
-    def wait(self, stop: threading.Event) -> bool:
-        """Wait a moment, at most until the next telegram may be due; False when *stop* is set."""
-        left = self._due() - self._clock.monotonic()
+    def wait(self, stop: threading.Event, most: float = inf) -> bool:
+        """Wait a moment, *most* seconds or until the next telegram may be due; False when *stop* is set."""
+        left = min(most, self._due() - self._clock.monotonic())
         if self._first and not stop.is_set():
             self._clock.wait(self._arrived, min(left, 0.5))
             self._arrived.clear()
@@ -120,10 +139,21 @@ class Sampler:
 
     def _stamp(self, second: int) -> int:
         """The time of a telegram: *second*, unless that was given out already."""
-        if second <= self._last < second + 3600:
+        if second <= self._last < second + SLIGHT:
             second = self._last + 1  # further back the clock has been set: then the clock is right
-        self._last = second
+        while second <= self._latest and second in self._given:
+            second += 1
+        self._last, self._latest = second, max(second, self._latest)
+        self._given.append(second)
         return second * SECOND
+
+    def moved(self, since: int, by: int) -> None:
+        """Times from *since* on were estimates, and all of them are *by* (ns) later."""
+        begin, more = since // SECOND, by // SECOND
+        with self._lock:
+            self._last += more if self._last >= begin else 0
+            self._given = deque((second + more if second >= begin else second for second in self._given), GIVEN)
+            self._latest = max(self._last, *self._given)
 
     def save(self, force: bool = False) -> str | None:
         """What the window holds as text, when it is time to save it or on *force*; else None."""
@@ -133,4 +163,13 @@ class Sampler:
                 return None
             self._saved_at = now
             left = max(0.0, self._end - now)
-            return json.dumps({"at": self._clock.now(), "left": left, **self._window.saved()})
+            when = {"at": self._clock.now(), "boot": self._clock.boot_id(), "up": self._clock.uptime()}
+            return json.dumps({**when, "left": left, **self._window.saved()})
+
+
+def saved_at(saved: str) -> tuple[int, str]:
+    """When (ns) a window was saved, and at which start of the machine its readings were taken, if it has any."""
+    if not saved:
+        return 0, ""
+    said = json.loads(saved)
+    return int(said["at"]), said.get("boot", "") if Window(said) else ""

@@ -74,6 +74,12 @@ class DaemonOptions:
 
     interval: float = option(60.0, "seconds between two data telegrams", parse=seconds, least=1)
     processors: tuple[str, ...] = option((), "processor sections that data passes before the journal, in order")
+    clock: Literal["auto", "trusted"] = option(
+        "auto", "auto: where the clock is not set yet, measured data waits for it; trusted: it is right from the start"
+    )
+    clock_wait: float = option(
+        120.0, "how long publishers to services that take nothing old wait for the clock", parse=seconds
+    )
     user: str = option("", "user to become when started as root")
     group: str = option("", "group to become when started as root")
 

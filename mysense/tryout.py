@@ -139,6 +139,7 @@ def _subscribe(name: str, subscriber: Subscriber, count: int | None) -> None:
         return telegrams
 
     with subscriber:
+        click.echo(f"{name}: waiting for telegrams; ctrl-C ends it", err=True)
         _follow(receive, count, lambda: subscriber.pause)
 
 

@@ -28,6 +28,8 @@ _OWN = "subscriber/"
 _REFUSED = "refused"
 _CONTENT = 4096
 """Bytes that are kept of what came in and is no telegram."""
+_WORDS = 300
+"""Letters of where it came from, and of the reason: both may repeat what strangers wrote."""
 
 log = logging.getLogger("mysense")
 
@@ -128,6 +130,16 @@ def reason(error: BaseException) -> str:
     return printable(masked(text)) or type(error).__name__
 
 
+def shown(text: str) -> str:
+    """What may be a stranger's words, as a log can have them: not without end, and steering no terminal.
+
+    >>> shown("a\\x1b[2Jb"), len(shown("x" * 1000))
+    ('a\\\\x1b[2Jb', 302)
+    """
+    text = text if len(text) <= _WORDS else f"{text[:_WORDS]} …"
+    return text if text.isprintable() else repr(text)[1:-1]
+
+
 class SensorWorker(Worker):
     """Reads a sensor at its interval and gives the readings to the sampler.
 
@@ -214,7 +226,10 @@ class SubscribeWorker(Worker):
             self.clock.wait(self.stop, self.plugin.pause)
 
     def _take(self) -> Sequence[Telegram]:
-        telegrams, refusals = self.plugin.receive(), self.plugin.refusals
+        telegrams = self.plugin.receive()
+        refusals = [
+            each._replace(origin=shown(each.origin), reason=shown(each.reason)) for each in self.plugin.refusals
+        ]
         changes: dict[str, str | None] = {_OWN + k: v for k, v in self.plugin.state.take_changes().items()}
         if refusals:
             changes[_REFUSED] = str(self.status.refused + len(refusals))
@@ -247,7 +262,7 @@ class SubscribeWorker(Worker):
         said: dict[str, Value] = {"from": refusal.origin, "bytes": refusal.size}
         return Note(Ident("", ""), self.clock.now(), "refused", text, said)
 
-    def _tell(self, refusals: list[Refusal]) -> None:
+    def _tell(self, refusals: Sequence[Refusal]) -> None:
         """Told once; the rest is counted."""
         if not self._told:
             first = refusals[0]
@@ -255,4 +270,4 @@ class SubscribeWorker(Worker):
                         self.section, first.origin, first.reason)  # fmt: skip
         self._told = True
         self.status.refused += len(refusals)
-        refusals.clear()
+        self.plugin.refusals.clear()

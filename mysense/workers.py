@@ -13,6 +13,7 @@ from mysense.pipeline import Pipeline
 from mysense.plugin import Processor, Publisher, Sensor, Subscriber
 from mysense.publishing import PublishWorker
 from mysense.settings import End, PublisherOptions, Settings
+from mysense.timekeeping import close_earlier
 from mysense.worker import SensorWorker, SubscribeWorker, Worker, log, reason
 
 KINDS = {
@@ -50,6 +51,8 @@ class Workers:
         self._node_stop = threading.Event()
         self.node: Node | None = None
         self._ends = self._wanted(settings)
+        if "sensor" in self._kinds:
+            close_earlier(journal, clock)
         self._see_to_node()
         self._working = {section: self._worker(end) for section, end in self._ends.items()}
 
@@ -94,7 +97,10 @@ class Workers:
         options, publisher = cast(PublisherOptions, end.options), cast(Publisher, plugin)
         publisher.own = self._settings.identity.ident() if own else None
         cursor = journal.cursor(section, options.start)
-        return PublishWorker(section, publisher, stop, clock, journal, cursor, end.processors, options.private, own)
+        wait = self._settings.daemon.clock_wait
+        return PublishWorker(
+            section, publisher, stop, clock, journal, cursor, end.processors, options.private, own, wait
+        )
 
     def _own(self) -> str:
         """The node that measures here, if one does."""
@@ -119,7 +125,8 @@ class Workers:
             self._journal.hold(SOURCE)
             pipeline = Pipeline(self._intake(), self._journal.state(SOURCE))
             identity, interval = self._settings.identity.ident(), self._settings.daemon.interval
-            self.node = Node(identity, sensors, interval, self._journal, self._clock, pipeline)
+            trusted = self._settings.daemon.clock == "trusted"
+            self.node = Node(identity, sensors, interval, self._journal, self._clock, pipeline, trusted)
 
     # Exchanging them
 

@@ -59,12 +59,13 @@ class Kit:
         self.conf.write_text(f"{conf}\n[journal]\npath = {self.journal}\n{journal}\n")
         self.log = folder / "log"
         self.process: subprocess.Popen[bytes] | None = None
+        self.program, self.environment = ["-m", "mysense"], dict(os.environ)
 
     def start(self, *args: str) -> None:
         """Start the daemon and wait until it answers."""
         with self.log.open("ab") as log:
-            command = [sys.executable, "-m", "mysense", "run", "-c", str(self.conf), *args]
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+            command = [sys.executable, *self.program, "run", "-c", str(self.conf), *args]
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=self.environment)
         until(lambda: self.process.pid in self.status()["pids"] or self.process.poll() is not None)
         assert self.process.poll() is None, self.log.read_text()
 

@@ -84,8 +84,8 @@ def settings(tmp_path, *ends, interval=5.0):
 class Running:
     """A daemon in a thread, with a clock to turn."""
 
-    def __init__(self, chosen, **options):
-        self.clock = ManualClock()
+    def __init__(self, chosen, clock=None, **options):
+        self.clock = clock or ManualClock()
         self.daemon = Daemon(chosen, clock=self.clock, **options)
         self.code = None
         self.thread = threading.Thread(target=self._run)

@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 
 from mysense.errors import JournalError
-from mysense.journal import Parked
+from mysense.journal import Boot, Dating, Parked
 from mysense.journal.memory import MemoryJournal
 from mysense.journal.sqlite import SqliteJournal
 from mysense.telegram import SECOND, Data, Ident
 from mysense.testing.clock import ManualClock
 from mysense.testing.journal import IDENT, OTHER, T0, JournalContract, data, times
+from tests.disk import DISK
 
 ROOT = Path(__file__).parent.parent
 
@@ -191,6 +192,102 @@ def test_a_journal_of_version_1_is_read_and_goes_on(path):
     assert len(journal.rejected("publisher:csv")) == 1
     assert journal.position("subscriber:mqtt") == "42"
     assert journal.append([data(5, OTHER), data(6, OTHER)]) == last + 1
+    journal.close()
+
+
+def test_a_file_that_was_upgraded_has_the_tables_of_a_new_one(path, tmp_path):
+    def tables(of):
+        with closing(sqlite3.connect(of)) as db:
+            names = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")]
+            return {
+                name: db.execute(f"SELECT name, type FROM pragma_table_info('{name}')").fetchall() for name in names
+            }
+
+    path.write_bytes((ROOT / "testdata" / "journal-v1.db").read_bytes())
+    SqliteJournal(path).close()
+    SqliteJournal(tmp_path / "new.db").close()
+
+    assert tables(path) == tables(tmp_path / "new.db")
+
+
+def test_a_journal_of_version_1_can_be_looked_into_without_changing_it(path):
+    path.write_bytes((ROOT / "testdata" / "journal-v1.db").read_bytes())
+    journal = SqliteJournal.open_existing(path)
+
+    assert times(journal.read(0, 99)) == [0, 1, 2, 3, 4, 5]
+    assert journal.status().last == journal.read(0, 99)[-1].seq
+    assert journal.boots() == []
+    assert journal.check() == []
+    journal.close()
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (1,)
+
+
+def test_a_damaged_journal_of_version_1_is_carried_over_into_one_of_today(path):
+    path.write_bytes((ROOT / "testdata" / "journal-v1.db").read_bytes())
+    with closing(sqlite3.connect(path)) as db:
+        [(root,)] = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'cursor'")
+    body = bytearray(path.read_bytes())
+    body[(root - 1) * 4096 : (root - 1) * 4096 + 100] = b"\xff" * 100
+    path.write_bytes(body)
+    journal = SqliteJournal(path)
+    [note] = journal.status().notes
+
+    assert "set aside" in note
+    assert journal.append([data(9)]) > 6
+    assert journal.check() == []
+    journal.close()
+
+
+def test_what_was_measured_before_the_clock_was_set_is_carried_over(path, caplog):
+    journal = SqliteJournal(path)
+    boot = Boot("b1", T0 * SECOND)
+    journal.append([data(-9)])
+    journal.append([data(n, text="x" * 50) for n in range(2000)], boot=boot)
+    journal.append([], boot=boot._replace(start=(T0 + 5000) * SECOND, dating=Dating.SET))
+    journal.close()
+    spoil(path, "page")
+    journal = SqliteJournal(path)
+    found = times(journal.read(0, 9999))
+
+    assert found[:3] == [-9, 5000, 5001]
+    assert len(found) > 1500
+    assert journal.check() == []
+    journal.close()
+
+
+def test_the_clock_set_is_remembered_over_a_crash(path):
+    journal = SqliteJournal(path)
+    boot = Boot("b1", T0 * SECOND)
+    journal.append([data(n, temp=1.0) for n in range(3)], boot=boot)
+    journal.close()
+    journal = SqliteJournal(path)
+    journal.append([], boot=boot._replace(start=(T0 + 100) * SECOND, dating=Dating.SET))
+    copy = path.with_name("copy.db")  # as a kill would leave it
+    for end in ("", "-wal"):
+        copy.with_name(f"copy.db{end}").write_bytes(path.with_name(f"journal.db{end}").read_bytes())
+    journal.close()
+    journal = SqliteJournal(copy)
+    journal.append([data(n, temp=1.0) for n in range(100, 103)])
+
+    assert times(journal.read(0, 9)) == [100, 101, 102]
+    assert journal.status().repeated == 3
+    journal.close()
+
+
+def test_history_that_was_written_before_the_clock_was_set_is_kept_as_long_as_other(path):
+    clock = ManualClock(1000)
+    journal = SqliteJournal(path, keep=3600, clock=clock)
+    cursor, boot = journal.cursor("a"), Boot("b1", 1000 * SECOND)
+    journal.append([data(n) for n in range(3)], boot=boot)
+    clock.set(T0)
+    journal.append([data(9)], boot=boot._replace(start=T0 * SECOND, dating=Dating.SET))
+    cursor.ack(9)
+    journal.flush()
+
+    assert journal.trim() == 0
+    clock.advance(7300)
+    assert journal.trim() > 0
     journal.close()
 
 
@@ -404,4 +501,55 @@ def test_an_entry_whose_text_is_damaged_stops_nobody_and_is_found_by_a_check(tmp
 
     assert found == [{"unreadable": '{"temp":}'}, {"temp": 2.0}, {"unreadable": "[{"}]
     assert journal.check() == ["2 entries can no longer be read; they are published as text called 'unreadable'"]
+    journal.close()
+
+
+def test_a_cursor_that_a_full_disk_refused_can_be_had_later(path):
+    with DISK.used():
+        journal = SqliteJournal(path)
+    journal.append([data(1), data(2)])
+    with DISK.failing(), pytest.raises(OSError, match="full"):
+        journal.cursor("a")
+    cursor = journal.cursor("a")
+    cursor.ack(2)
+    journal.flush()
+    cursor.ack(3)
+    with DISK.failing(), pytest.raises(OSError, match="full"):
+        cursor.rewind(1)
+    assert cursor.seq == 3
+    with DISK.failing(), pytest.raises(OSError, match="full"):
+        cursor.close()
+    with DISK.failing(), pytest.raises(OSError, match="full"):
+        journal.forget("a")
+
+    assert journal.cursor("a").seq == 3
+    journal.close()
+
+
+def test_a_clock_that_was_ahead_keeps_nothing_for_longer(path):
+    clock = ManualClock(T0)
+    journal = SqliteJournal(path, keep=3600, clock=clock)
+    clock.set(T0 + 10**9)  # decades
+    journal.append([data(1)])
+    clock.set(T0)
+    journal.append([data(2)])
+    cursor = journal.cursor("a")
+    cursor.ack(3)
+    clock.advance(7200)
+    journal.append([data(3)])
+    journal.trim()
+
+    assert times(journal.read(0, 9)) == [3]
+    journal.close()
+
+
+def test_a_parked_lane_of_a_node_that_is_rare_is_read_in_short_steps(path, monkeypatch):
+    monkeypatch.setattr("mysense.journal.reader.SCAN", 10)
+    journal = SqliteJournal(path)
+    journal.append([data(n, OTHER if n % 40 == 39 else IDENT) for n in range(200)])
+    cursor = journal.cursor("a")
+    cursor.ack(202, {"two": Parked(1, frozenset({"Demo_2"}), "no")})
+
+    assert times(cursor.fetch_parked("two", 3)) == [39, 79]
+    assert times(cursor.fetch_parked("two", 99)) == [39, 79, 119, 159, 199]
     journal.close()

@@ -14,7 +14,8 @@ LAYERS = """
     reloading  workers
     node  publishing  sample
     config
-    legacy  sampler  sections  worker
+    ahead
+    legacy  sampler  sections  timekeeping  worker
     registry
     channels.*  journal.*  processors.*  sensors.*
     channels._http  channels._influx.*  channels._mqtt.*  sensors._serial

@@ -98,7 +98,7 @@ def test_a_look_leaves_nothing_behind_and_takes_nothing_away(own_mosquitto, iden
     shown = mysense("subscribe", "mqtt", *command, "-n", 1).stdout
     assert json.loads(shown.splitlines()[-1])["data"]["temp"] == 2.0
     looking = subscriber(own_mosquitto, ident, **named)
-    assert "lets us read" in looking.check()
+    assert "takes our subscription" in looking.check()
     with source:
         assert source._client.present
         assert sorted(set(numbers(received(source, 2)))) == [1, 2]
@@ -110,7 +110,7 @@ def test_a_look_leaves_nothing_behind_and_takes_nothing_away(own_mosquitto, iden
 
 def test_check_tells_what_is_wrong_and_where(mosquitto, kit, ident):
     relay = kit(conf(mosquitto))
-    assert f"127.0.0.1:{mosquitto.port} lets us read IoS/+/+" in mysense("check", "-c", relay.conf).stdout
+    assert f"127.0.0.1:{mosquitto.port} takes our subscription to IoS/+/+" in mysense("check", "-c", relay.conf).stdout
     mosquitto_port = relay.conf.read_text().replace(str(mosquitto.port), "1")
     relay.conf.write_text(mosquitto_port)
     done = mysense("check", "-c", relay.conf, code=None)

@@ -227,9 +227,10 @@ def test_what_may_not_be_told_to_home_assistant_holds_up_no_telegram(tmp_path, p
 
 @pytest.mark.parametrize(("version", "refusal"), [("5", b"\0\1\0\x87"), ("3.1.1", b"\0\1\x80")])
 def test_who_may_not_hear_when_it_starts_publishes_all_the_same(version, refusal, caplog):
-    with Broker((CONNACK[5 if version == "5" else 4], packet(0x90, refusal))) as server:
-        with publisher(server, "homeassistant", version=version) as far:
-            far.idle()
+    welcome = CONNACK[5 if version == "5" else 4]
+    with Broker((welcome, packet(0x90, refusal))) as server, \
+         publisher(server, "homeassistant", version=version) as far:  # fmt: skip
+        far.idle()
 
     assert "does not let us read homeassistant/status" in caplog.text
     assert caplog.text.count("kits show in Home Assistant only some time after it has started") == 1

@@ -10,6 +10,8 @@ import trustme
 
 from mysense import examples
 from mysense.channels import mqtt
+from mysense.channels._mqtt.client import Client
+from mysense.channels._mqtt.stream import Message
 from mysense.channels.mqtt import delivery
 from mysense.clock import Clock
 from mysense.errors import ConfigError, RejectedError, UnavailableError
@@ -21,6 +23,7 @@ from mysense.testing import PublisherContract
 from tests.kit import Kit, mysense, until
 from tests.listener import Listener
 from tests.servers import Mosquitto, free_ports
+from tests.standins.broker import WELCOME, Broker
 
 T0 = 1_700_000_000
 VERSIONS = ["5", "3.1.1"]
@@ -277,6 +280,20 @@ def test_a_broker_that_confirms_and_hangs_up_makes_no_other_message_suspect(tmp_
     assert [kept.telegram.time // SECOND - T0 for kept in journal.rejected("publisher:mqtt")] == [1]
 
 
+def test_messages_that_are_never_sent_again_are_not_remembered_for_ever():
+    with Broker(WELCOME) as server:
+        sending = delivery.Delivery(1, 0.1)
+        for n in range(300):
+            client = Client(f"127.0.0.1:{server.port}", "kit7")
+            client.connect("3.1.1", 60)
+            server.hang_up()
+            with pytest.raises(UnavailableError):
+                sending.run(client, [delivery.Parcel("a", Message("a", b"%d" % n))])
+            client.close()
+
+        assert len(sending._doubted) <= 101
+
+
 def test_a_message_that_is_too_large_is_rejected_before_it_is_sent(tmp_path, ident, topic):
     server = Mosquitto(tmp_path / "server", more="max_packet_size 5000")
     with server, Listener(server.port, "IoS/#") as ears, publisher(server, version="5") as far:
@@ -398,7 +415,7 @@ def test_a_wrong_password_is_told_once_and_nothing_is_lost_until_it_is_mended(tm
     with server, Listener(server.port, topic, user="ears", password="b") as ears, working(journal, far) as worker:
         journal.append([data(n, ident) for n in range(10)])
         until(lambda: worker.status.state == "waiting")
-        assert "see user, password_file" in worker.status.message
+        assert "see user and password" in worker.status.message
         until(lambda: worker._failures > 1)
         word.write_text("right\n")
         until(lambda: worker.cursor.lag == 0)

@@ -39,7 +39,7 @@ def test_a_broker_with_encryption_passwords_and_rights_is_relayed_as_any(tmp_pat
         relay = Relay(tmp_path / "relay", broker, subscriber=subscriber)
         with relay:
             until(lambda: relay.taking()["state"] == "waiting")
-            assert "does not let us in: see user, password_file" in relay.taking()["message"]
+            assert "does not let us in: see user and password" in relay.taking()["message"]
             secret.write_text("acacadabra\n")  # it is mended, and nobody has to be told
             relay.listens()
             loader.load(fleet.messages(range(1_000)))

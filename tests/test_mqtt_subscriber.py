@@ -308,3 +308,16 @@ def test_a_worker_waits_for_a_broker_that_is_not_there_yet(tmp_path, ident):
             until(lambda: relay.worker.status.state == "running")
             fill(server, ident, 1)
             until(lambda: relay.taken == [1])
+
+
+def test_a_message_on_which_we_stumble_is_set_aside_and_holds_up_no_other(mosquitto, ident, monkeypatch, caplog):
+    source = subscriber(mosquitto, ident)
+    made = source.telegrams
+    monkeypatch.setattr(source, "telegrams", lambda on, what: 1 / 0 if b'"temp":1' in what else made(on, what))
+    with Relay(source) as relay:
+        until(lambda: relay.worker.status.state == "running")
+        fill(mosquitto, ident, 0, 1, 2)
+        until(lambda: relay.taken == [0, 2])
+
+    assert "a bug: ZeroDivisionError" in relay.journal.rejected()[0].reason
+    assert caplog.text.count("please report it") == 1

@@ -357,7 +357,7 @@ def test_an_ident_too_large_to_remember_does_not_leave_an_old_one_behind():
 )
 def test_a_message_that_nothing_could_hold_is_refused(value):
     payload = b'{"metadata":{"project":"BdP","serial":"k1"},"data":{"time":1,' + value + b"}}"
-    with pytest.raises(ValueError, match="not UTF-8 text|more members than a telegram can hold"):
+    with pytest.raises(ValueError, match=r"not UTF-8 text|more members than a telegram can hold"):
         made().of(TOPIC, payload)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mysense.channels.mqtt.topics import MOST, Topics, checked, pattern, shared
+from mysense.channels.mqtt.topics import MOST, Topics, checked, shared
 
 
 def filters(topic="IoS", projects=".+", serials=".+", group=""):
@@ -87,12 +87,6 @@ def test_a_group_has_a_name_that_can_stand_in_a_topic():
     for name in ("a/b", "a+", "#", "a b"):
         with pytest.raises(ValueError, match="cannot be a group"):
             shared(name)
-
-
-@pytest.mark.parametrize("text", ["(", "[a", "a{99999999999999999999}", "*"])
-def test_what_is_no_pattern_is_told(text):
-    with pytest.raises(ValueError, match="is no pattern"):
-        pattern(text)
 
 
 def test_who_may_write_a_topic_does_not_speak_for_another_node():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mysense import options
 from mysense.errors import ConfigError
-from mysense.options import option, seconds, size
+from mysense.options import option, pattern, seconds, size
 
 
 @dataclass(kw_only=True)
@@ -117,3 +117,9 @@ def test_the_sample_says_what_the_class_says():
     assert "#room = 1 MB" in lines
     assert "##  (red | green)" in lines
     assert lines[-1] == "#code = 0"
+
+
+@pytest.mark.parametrize("text", ["(", "[a", "a{99999999999999999999}", "*"])
+def test_what_is_no_pattern_is_told(text):
+    with pytest.raises(ValueError, match="is no pattern"):
+        pattern(text)

@@ -16,8 +16,8 @@ def clock():
     return ManualClock(T0)
 
 
-def sampler(clock, interval=60.0, sensors=("sensor:a",), newest=None, saved=""):
-    return Sampler(interval, sensors, clock, newest, saved)
+def sampler(clock, interval=60.0, sensors=("sensor:a",), newest=None, saved="", given=()):
+    return Sampler(interval, sensors, clock, newest, saved, given)
 
 
 def test_a_window_gives_the_mean_of_its_readings_at_its_end(clock):
@@ -109,6 +109,62 @@ def test_a_time_is_never_given_out_twice_when_the_clock_is_set_back_a_little(clo
         times.append(s.take()[0] // SECOND - T0)
 
     assert times == [2, 3, 4]
+
+
+@pytest.mark.parametrize("back", [61, 100, 7200])
+def test_a_time_is_never_given_out_twice_wherever_the_clock_is_set(clock, back):
+    s = sampler(clock, interval=2, given=[(T0 - n) * SECOND for n in range(0, 8000, 2)])
+    times = []
+    for _ in range(2):
+        for _ in range(100):
+            s.add("sensor:a", {"pm25": 3})
+            clock.advance(2)
+            times.append(s.take()[0] // SECOND - T0)
+        clock.set(clock.now() / SECOND - back)
+
+    assert len(set(times)) == 200
+    assert not [time for time in times if time <= 0 and time % 2 == 0]
+
+
+def test_estimates_move_when_the_clock_is_set(clock):
+    s = sampler(clock, interval=2)
+    s.add("sensor:a", {"pm25": 3})
+    clock.advance(2)
+    assert s.take()[0] == (T0 + 2) * SECOND
+    s.moved(T0 * SECOND, 500 * SECOND)
+    s.add("sensor:a", {"pm25": 3})
+    clock.advance(2)
+    clock.set(T0 + 502)
+
+    assert s.take()[0] == (T0 + 503) * SECOND
+
+
+def test_a_window_that_a_reboot_cut_short_is_handed_out_and_not_mixed_with_what_comes_after(clock):
+    before = sampler(clock, interval=60)
+    before.add("sensor:a", {"pm25": 1})
+    assert before.take()
+    before.add("sensor:a", {"pm25": 10})
+    saved = before.save(force=True)
+    clock.reboot(T0 + 20)
+    after = sampler(clock, interval=60, newest=(T0 - 5) * SECOND, saved=saved)
+    after.add("sensor:a", {"pm25": 20})
+
+    assert after.take() == (T0 * SECOND, {"pm25": 10})
+
+
+def test_an_open_window_goes_on_however_the_clock_was_set_in_between(clock):
+    before = sampler(clock, interval=60)
+    before.add("sensor:a", {"pm25": 1})
+    assert before.take()
+    before.add("sensor:a", {"pm25": 10})
+    saved = before.save(force=True)
+    clock.advance(10)
+    clock.set(T0 + 86400)
+    after = sampler(clock, interval=60, saved=saved)
+    after.add("sensor:a", {"pm25": 20})
+    clock.advance(50)
+
+    assert after.take() == ((T0 + 86450) * SECOND, {"pm25": 15})
 
 
 def test_a_clock_that_was_far_ahead_and_is_set_right_is_believed(clock):

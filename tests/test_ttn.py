@@ -392,6 +392,7 @@ V3, V2 = json.loads(captured("v3-decoded")), json.loads(captured("v2-decoded"))
         (json.dumps(V2 | {"metadata": V2["metadata"] | {"airtime": -1}}).encode(), "air time"),
         (json.dumps(V2 | {"metadata": V2["metadata"] | {"airtime": 10**400}}).encode(), "air time"),
         (message(consumed_airtime="9" * 400 + "s"), "is not a duration"),
+        (message(device="k" * 101, decoded={"a": 1}), "device_id is longer than any name there: 101 letters"),
         (message(decoded={"x" * 100_000: [1] * 100_000}), "more members"),
     ],
 )

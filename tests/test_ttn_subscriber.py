@@ -124,7 +124,10 @@ def test_an_application_shows_its_key(tmp_path):
             kits.publish("v3-decoded")
             work(worker, lambda: kits.data)
 
-        assert "lets us read v3/garden@ttn/devices/+/up (MQTT 3.1.1)" in ttn.Subscriber(**kits.options).check()
+        assert (
+            "takes our subscription to v3/garden@ttn/devices/+/up (MQTT 3.1.1)"
+            in ttn.Subscriber(**kits.options).check()
+        )
         (tmp_path / "key").write_text("NNSXS.OTHER\n")
         with pytest.raises(UnavailableError, match="user"):
             ttn.Subscriber(**kits.options).open()

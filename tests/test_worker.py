@@ -75,6 +75,18 @@ def test_what_is_no_telegram_is_set_aside_counted_and_confirmed(journal, caplog)
     ]
 
 
+def test_the_words_of_strangers_are_short_and_steer_no_terminal(journal, caplog):
+    taking, _ = worker(journal, ([], [Refusal("a\x1b[2J\n" + "b" * 65_000, b"", "'" + "x" * 1_000_000, 0)]))
+    taking.step()
+    [kept] = journal.rejected("subscriber:x")
+    said = kept.telegram.values["from"]
+
+    assert len(kept.reason) < 400
+    assert len(said) < 400
+    assert said.isprintable()
+    assert all(each.message.isprintable() and len(each.message) < 900 for each in caplog.records)
+
+
 def test_what_was_refused_is_counted_over_a_restart(journal):
     for turn in (1, 2):
         taking, _ = worker(journal, ([], [refusal()] * 2))

@@ -30,7 +30,8 @@ def _lines(telegram: Telegram) -> Iterator[str]:
         values = "".join(f", {name} {value}" for name, value in telegram.values.items())
         yield f"{_time(telegram.time)} {telegram.ident.node} {telegram.kind}: {telegram.text}{values}"
     else:
-        yield f"{_time(telegram.time)} {telegram.ident.node}"
+        doubt = f" (doubted: {telegram.flags['time']})" if "time" in telegram.flags else ""
+        yield f"{_time(telegram.time)}{doubt} {telegram.ident.node}"
         yield from _aligned(dict(_values(telegram)))
 
 

@@ -7,10 +7,14 @@ import click
 
 from mysense import config, options, registry
 from mysense.cli.common import config_option, json_option, settings, show_json, table
-from mysense.cli.service import running
+from mysense.cli.service import clock_of, running
+from mysense.clock import Clock
 from mysense.errors import ConfigError
+from mysense.journal.sqlite import SqliteJournal
 from mysense.plugin import Publisher, Sensor
+from mysense.settings import Settings
 from mysense.shown import masked
+from mysense.timekeeping import doubt, waiting
 from mysense.worker import reason
 
 
@@ -23,7 +27,10 @@ def check(ctx: click.Context, as_json: bool) -> None:
     chosen = settings(ctx)
     rows = [("config", True, str(config.find(ctx.find_root().obj)))]
     rows += [("config", True, notice) for notice in chosen.notices]
-    working = {w["section"]: d["pid"] for d in running(chosen.journal.file()) for w in d["workers"] if _well(w)}
+    daemons = running(chosen.journal.file())
+    if chosen.of("sensor") and (said := clock_of(daemons) if daemons else _clock(chosen)):
+        rows.append(("clock", False, said))
+    working = {w["section"]: d["pid"] for d in daemons for w in d["workers"] if _well(w)}
     own = chosen.identity.ident() if chosen.of("sensor") else None
     for end in chosen.ends:
         if not end.options.enabled:
@@ -45,6 +52,19 @@ def check(ctx: click.Context, as_json: bool) -> None:
     else:
         table((section, "ok" if ok else "FAILED", "" if text == "ok" else text) for section, ok, text in rows)
     sys.exit(0 if all(ok for _, ok, _ in rows) else 1)
+
+
+def _clock(chosen: Settings) -> str:
+    """What there is to tell of the clock where no daemon runs."""
+    if chosen.daemon.clock == "trusted":
+        return ""
+    newest, path = 0, chosen.journal.file()
+    if path.exists():
+        journal = SqliteJournal.open_existing(path)
+        newest = journal.newest(chosen.identity.ident().node) or 0
+        journal.close()
+    doubted = doubt(Clock(), newest)
+    return doubted and waiting(doubted)
 
 
 def _well(worker: dict[str, Any]) -> bool:

@@ -21,9 +21,8 @@ from mysense.settings import Settings
 SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 
 
-def operate(daemon: Daemon) -> int:
+def operate(daemon: Daemon, signals: "Signals") -> int:
     """Run a daemon until a signal says stop; the exit code. SIGHUP means: read MySense.conf again."""
-    signals = Signals()
     on_screen = sys.stdin is not None and sys.stdin.isatty()  # there SIGHUP says that the terminal is gone
 
     def told_to_stop() -> bool:
@@ -78,7 +77,11 @@ def serve(read: Callable[[], Settings], only: str = "", once: bool = False) -> N
             logs.log.warning("%s", notice)
         daemon = Daemon(chosen, only=only, once=once, read=read)
         relax_collector()
-        code = operate(daemon)
+        signals = Signals()
+        code = operate(daemon, signals)
+        while daemon.again:
+            daemon = Daemon(daemon.settings, only=only, once=once, read=read)
+            code = operate(daemon, signals)
     sys.exit(code)
 
 
@@ -119,6 +122,7 @@ serial = demo
 geolocation = 51.5,6.1,25
 [daemon]
 interval = 2
+clock = trusted
 [journal]
 path = {folder}/journal.db
 [logging]

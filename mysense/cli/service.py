@@ -37,6 +37,11 @@ def running(journal: Path) -> list[dict[str, Any]]:
     return answers
 
 
+def clock_of(answers: list[dict[str, Any]]) -> str:
+    """What the daemon that measures says of its clock; nothing where it is set."""
+    return next((answer["clock"] for answer in answers if answer.get("clock")), "")
+
+
 def wait_until(done: Any, seconds: float) -> bool:
     """Look again and again whether *done()*; whether it came true in time."""
     never, until = threading.Event(), time.monotonic() + seconds
@@ -60,7 +65,7 @@ def start(ctx: click.Context) -> None:
     told = Path(chosen.logging.file) if chosen.logging.file not in ("", "syslog") else journal.with_suffix(".log")
     with told.open("ab") as log:
         daemon = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "mysense", "run", "-c", str(chosen.path)],
+            [sys.executable, "-P", "-m", "mysense", "run", "-c", str(chosen.path)],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
     wait_until(lambda: daemon.poll() is not None or running(journal), READY)
@@ -103,7 +108,7 @@ def status(ctx: click.Context, as_json: bool) -> None:
     path = chosen.journal.file()
     found = running(path)
     if found:
-        answer = found[0] | {"pids": [each["pid"] for each in found]}
+        answer = found[0] | {"pids": [each["pid"] for each in found], "clock": clock_of(found)}
         for other in found[1:]:
             answer["workers"] += other["workers"]
     else:
@@ -143,9 +148,11 @@ def _show(answer: dict[str, Any]) -> None:
         return
     if answer.get("node"):
         click.echo(f"node {answer['node']}")
+    if answer.get("clock"):
+        click.echo(answer["clock"])
     entries = journal["last"] - journal["first"] + 1 if journal["last"] else 0
     line = f"journal {journal['path']}: {entries} entries, {amount(journal['bytes'])}"
-    if answer["pid"] and (elapsed := now - journal["since"]) > 60 * SECOND:
+    if answer["pid"] and (elapsed := now - journal["since"]) > 3600 * SECOND:
         line += f", {amount(journal['written'] * 86400 * SECOND / elapsed)} written a day"
     click.echo(line)
     for note in journal["notes"]:
@@ -176,7 +183,7 @@ def _rows(answer: dict[str, Any], now: int) -> list[list[str]]:
 
 def _lag(cursor: dict[str, Any], now: int) -> str:
     said = [f"lag {cursor['lag']}"]
-    if cursor["lag"] and cursor["oldest"]:
+    if cursor["lag"] and cursor["oldest"] and cursor["oldest"] <= now:  # unless the clock is not set yet
         said[0] += f" ({duration((now - cursor['oldest']) / SECOND)})"
     said += [f"{cursor[key]} {key}" for key in ("rejected", "lost") if cursor[key]]
     return ", ".join(said)

@@ -12,16 +12,20 @@ What every back end promises, and ``mysense.testing.JournalContract`` tests:
   brings it, only when it differs from the last of its node; data that is older than that
   keeps the ident it came with and brings no entry. An ident that says no more than a name
   never differs.
-* A data telegram that equals, in time and values, one of the last 1,000 of its node is a
+* A data telegram that equals, in time, values and flags, one of the last 1,000 of its node is a
   repeat: it is confirmed and counted, and not appended.
+* What was measured before the time of day was known is kept with the time since the machine
+  was started (``Boot``), and is read with the time of day as soon as that is known. Entries
+  are never rewritten and never change their order.
 * Several processes may use one file at the same time.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
 from typing import NamedTuple, Protocol
 
-from mysense.telegram import Ident, Telegram
+from mysense.telegram import Data, Ident, Telegram
 
 Changes = Mapping[str, str | None]
 """State to store by key; None deletes the key."""
@@ -35,6 +39,42 @@ class Entry(NamedTuple):
 
     seq: int
     telegram: Telegram
+
+
+class Undated(Entry):
+    """An entry with an estimate for a time, because the clock is not set yet; read later, it has the right one."""
+
+
+NOT_SET = "the clock was not set; the time is an estimate"
+"""Why the time of data is doubted."""
+
+
+class Dating(IntEnum):
+    """What is known of the time of day at which a machine was started."""
+
+    OPEN = 0
+    """An estimate, until the clock is set."""
+    SET = 1
+    """The clock was set: all that was measured before has its right time."""
+    OVER = 2
+    """The machine was switched off before that: the estimate stays."""
+
+
+class Boot(NamedTuple):
+    """One start of a machine whose clock was not set then; *start* is when (ns, whole seconds) that was."""
+
+    id: str
+    start: int
+    dating: Dating = Dating.OPEN
+
+
+def entry_of(seq: int, telegram: Telegram, dating: int) -> Entry:
+    """The entry of a telegram of a start at which the clock was not set; where its time is an estimate, it says so."""
+    if dating == Dating.SET:
+        return Entry(seq, telegram)
+    if isinstance(telegram, Data):
+        telegram = replace(telegram, flags={**telegram.flags, "time": NOT_SET})
+    return (Undated if dating == Dating.OPEN else Entry)(seq, telegram)
 
 
 class Rejected(NamedTuple):
@@ -157,13 +197,20 @@ class Journal(Protocol):
         position: str | None = None,
         state: Changes | None = None,
         refused: Sequence[tuple[str, Telegram]] = (),
+        boot: Boot | None = None,
     ) -> int:
         """Store all, or none, and return the number of the last entry there is.
 
         *source* is the section that the telegrams came from; its *position* and *state*
         are stored with them. Also without telegrams. What the source *refused* to take for
         telegrams, each with the reason, goes to the rejected.
+
+        *boot* is stored in the same way. While it is open, times from its start on are kept as
+        times since that start: they move with it when the next append brings a better one.
         """
+
+    def boots(self) -> list[Boot]:
+        """The starts of this machine at which the clock was not set, oldest first."""
 
     def position(self, source: str) -> str:
         """The position last stored for *source*, empty if none was."""
@@ -209,6 +256,10 @@ class Journal(Protocol):
 
     def status(self) -> JournalStatus:
         """The journal and all cursors in numbers."""
+
+    @property
+    def damaged(self) -> bool:
+        """Whether it was found to be damaged while in use; opened again, it goes on with what can be read of it."""
 
     def check(self) -> list[str]:
         """Everything that is wrong with the journal, in sentences; takes its time."""

@@ -27,11 +27,6 @@ class Acknowledgements:
             _, known, changes = self._waiting.get(name, (0, None, {}))
             self._waiting[name] = seq, known if lanes is None else dict(lanes), changes | dict(state or {})
 
-    def drop(self, name: str) -> None:
-        """Forget what waits for a cursor."""
-        with self._lock:
-            self._waiting.pop(name, None)
-
     def take(self) -> Work | None:
         """What writes all that waits, None if nothing does."""
         with self._lock:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from mysense import wire
 from mysense.clock import Clock
-from mysense.journal import Changes, codec
+from mysense.journal import REPEATS, Boot, Changes, Dating, codec
 from mysense.journal.files import change, meta, set_meta
 from mysense.journal.reader import Reader
 from mysense.journal.repeats import Ring, mark
@@ -21,7 +21,7 @@ CHECKPOINT = 10_000
 """Entries after which the rings of repeats are written, or 100 for each node if that is more."""
 
 Row = tuple[int, int, int, str]
-"""Kind, number of the ident, time and body of an entry."""
+"""Kind, number of the ident, time of day and body of an entry."""
 
 
 class Appender:
@@ -32,6 +32,8 @@ class Appender:
         self._numbers: dict[tuple[str, int | None], int] = {}
         self._nodes: dict[str, tuple[int, Ident]] = {}
         self._rings: dict[str, Ring] = {}
+        self._boots: dict[str, tuple[int, Boot]] = {}
+        self._estimated = False
         self._known = self._stamped = 0
         self.checkpoint = 0
         self.repeated = 0
@@ -43,12 +45,19 @@ class Appender:
         source: str,
         position: str | None,
         state: Changes | None,
+        boot: Boot | None = None,
     ) -> None:
         """Store telegrams, and the position and state of their source with them."""
+        number = self._number_of_boot(db, boot) if boot else 0
+        self._estimated = bool(boot and boot.dating == Dating.OPEN)
         rows = [row for telegram in batch for row in self._rows(db, telegram)]
         if rows:
             self._stamp(db)
-            db.executemany("INSERT INTO entry (kind, ident, time, body) VALUES (?, ?, ?, ?)", rows)
+            if boot and self._estimated:
+                sql = "INSERT INTO entry (kind, ident, time, body, boot) VALUES (?, ?, ?, ?, ?)"
+                db.executemany(sql, [_since(boot.start, number, row) for row in rows])
+            else:
+                db.executemany("INSERT INTO entry (kind, ident, time, body) VALUES (?, ?, ?, ?)", rows)
             for node in {self._reader.idents[row[1]].node for row in rows if row[0] == codec.DATA}:
                 db.execute("UPDATE node SET newest = ? WHERE name = ?", (self._rings[node].newest, node))
             if self._known - self.checkpoint > max(CHECKPOINT, 100 * len(self._rings)):
@@ -67,7 +76,7 @@ class Appender:
             return ()
         last = self._nodes.get(ident.node)
         if last and (last[1] is ident or last[1].digest == ident.digest or ident.bare):
-            if kind == codec.DATA and last[1].since is None:
+            if kind == codec.DATA and last[1].since is None and not self._estimated:
                 last = self._make_last(db, replace(last[1], since=time))
             return () if kind == codec.IDENT else ((kind, last[0], time, body),)
         return self._with_ident(db, last, ident, kind, time, body)
@@ -84,9 +93,10 @@ class Appender:
         self, db: sqlite3.Connection, last: tuple[int, Ident] | None, ident: Ident, kind: int, time: int, body: str
     ) -> Sequence[Row]:
         """Rows of a telegram that brings another ident than the last of its node."""
-        if last and kind != codec.IDENT and last[1].since is not None and time < last[1].since:
-            return ((kind, self._number(db, ident), time, body),)  # late: it keeps what it came with
-        if ident.since is None and kind == codec.DATA:
+        late = last and kind != codec.IDENT and last[1].since is not None and time < last[1].since
+        if late and not self._estimated:
+            return ((kind, self._number(db, ident), time, body),)  # it keeps what it came with
+        if ident.since is None and kind == codec.DATA and not self._estimated:
             ident = replace(ident, since=time)
         number, _ = self._make_last(db, ident)
         news = codec.IDENT, number, ident.since or time, ""
@@ -114,14 +124,46 @@ class Appender:
             self._reader.idents.setdefault(number, ident)
         return number
 
+    def _number_of_boot(self, db: sqlite3.Connection, boot: Boot) -> int:
+        """The number of a start of this machine, which is stored as it is now."""
+        number, known = self._boots.get(boot.id, (0, None))
+        if known == boot:
+            return number
+        sql = (
+            "INSERT INTO boot (id, start, dating) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+            " start = excluded.start, dating = excluded.dating RETURNING number"
+        )
+        number = int(db.execute(sql, boot).fetchall()[0][0])
+        self._boots[boot.id] = number, boot
+        if boot.dating == Dating.SET:
+            self._follow(db, number)
+        return number
+
+    def _follow(self, db: sqlite3.Connection, boot: int) -> None:
+        """The clock was set: what is remembered of times of this start follows."""
+        sql = "SELECT DISTINCT i.node FROM entry e JOIN ident i ON i.id = e.ident WHERE e.boot = ?"
+        for (node,) in db.execute(sql, (boot,)).fetchall():
+            ring = self._rings[node] = Ring()
+            for time, body in _last_of(db, node):
+                ring.add(time, mark(time, body))
+            db.execute("UPDATE node SET newest = ? WHERE name = ?", (ring.newest, node))
+        self.save(db)
+        db.execute(
+            "UPDATE written SET time = max(time, (SELECT start FROM boot WHERE number = :boot))"
+            " WHERE seq >= (SELECT min(seq) FROM entry WHERE boot = :boot)",
+            {"boot": boot},
+        )
+
     def _stamp(self, db: sqlite3.Connection) -> None:
-        if (now := self._clock.now()) - self._stamped > STAMP:
+        now = self._clock.now()
+        if not 0 <= now - self._stamped <= STAMP:
             self._stamped = now
+            db.execute("UPDATE written SET time = ? WHERE time > ?", (now, now))  # the clock was ahead then
             db.execute("INSERT OR REPLACE INTO written VALUES (?, ?)", (newest(db) + 1, now))
 
     def load(self, db: sqlite3.Connection) -> None:
         """Begin, or begin anew after something was rolled back."""
-        for remembered in (self._rings, self._nodes, self._numbers):
+        for remembered in (self._rings, self._nodes, self._numbers, self._boots):
             remembered.clear()
         self._reader.forget_idents()
         self._stamped = 0
@@ -140,7 +182,7 @@ class Appender:
         if last <= self._known:
             return
         sql = (
-            "SELECT i.node, e.time, e.body FROM entry e JOIN ident i ON i.id = e.ident"
+            "SELECT i.node, e.time, e.body FROM dated e JOIN ident i ON i.id = e.ident"
             " WHERE e.seq > ? AND e.kind = ? ORDER BY e.seq"
         )
         for node, time, body in db.execute(sql, (self._known, codec.DATA)):
@@ -166,6 +208,21 @@ class Appender:
         self.checkpoint = newest(db)
         set_meta(db, "checkpoint", str(self.checkpoint))
         set_meta(db, "repeated", str(self.repeated))
+
+
+def _since(start: int, boot: int, row: Row) -> tuple[object, ...]:
+    """A row with the time since a start of this machine; what comes from before that keeps its time."""
+    kind, ident, time, body = row
+    return (kind, ident, time - start, body, boot) if time >= start else (*row, None)
+
+
+def _last_of(db: sqlite3.Connection, node: str) -> Sequence[tuple[int, str]]:
+    """Times and bodies of the newest data of a node, oldest first."""
+    sql = (
+        "SELECT time, body FROM dated WHERE kind = ? AND ident IN (SELECT id FROM ident WHERE node = ?)"
+        " ORDER BY seq DESC LIMIT ?"
+    )
+    return db.execute(sql, (codec.DATA, node, REPEATS)).fetchall()[::-1]
 
 
 def newest(db: sqlite3.Connection) -> int:

@@ -27,19 +27,32 @@ def body(telegram: Telegram) -> tuple[int, int, str | None]:
 
 def telegram(kind: int, ident: Ident, time: int, text: str) -> Telegram:
     """The telegram of a row; the values of data stay text until somebody looks at them."""
-    if kind == DATA:
-        if text[0] == "{":
-            return Data(ident, time, wire.JsonValues(text))
-        try:
-            return Data(ident, time, *_decode(text))
-        except (ValueError, TypeError):
-            return Data(ident, time, {wire.UNREADABLE: text})
-    if kind == NOTE:
-        try:
-            return Note(ident, time, *_decode(text))
-        except (ValueError, TypeError):
-            return Note(ident, time, wire.UNREADABLE, text)
-    return ident
+    if kind == DATA and text.__class__ is str and text[:1] == "{" and time.__class__ is int:
+        return Data(ident, time, wire.JsonValues(text))
+    if kind == IDENT:
+        return ident
+    try:
+        if kind == DATA:
+            values, flags = _decode(text)
+            return Data(ident, time + 0, dict(values), dict(flags))
+        word, said, values = _decode(text)
+        return Note(ident, time + 0, str(word), str(said), dict(values))
+    except (ValueError, TypeError):  # bits have tipped on the disk: it must not stop what comes behind it
+        when = time if isinstance(time, int) else 0
+        return Data(ident, when, {wire.UNREADABLE: str(text)}) if kind == DATA else _unreadable(ident, when, text)
+
+
+def _unreadable(ident: Ident, time: int, text: object) -> Note:
+    return Note(ident, time, wire.UNREADABLE, str(text))
+
+
+def ident(node: str, text: str) -> Ident:
+    """The ident of a row."""
+    try:
+        return wire.decode_ident(text)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        project, _, serial = str(node).partition("_")
+        return Ident(project, serial, wire.UNREADABLE)
 
 
 def one(telegram: Telegram) -> str:
@@ -50,4 +63,7 @@ def one(telegram: Telegram) -> str:
 
 def other(text: str) -> Telegram:
     """The telegram of ``one``."""
-    return list(wire.decode(text.split("\n")))[-1]
+    try:
+        return list(wire.decode(text.split("\n")))[-1]
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError):
+        return _unreadable(Ident("unknown", "unknown"), 0, text)

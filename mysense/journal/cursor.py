@@ -60,8 +60,8 @@ class SqliteCursor:
         self._journal.set_aside(self.name, seq, reason, telegram)
 
     def rewind(self, seq: int) -> None:
+        self._journal.rewound(self.name, seq - 1)
         self._seq, self._lanes = seq - 1, {}
-        self._journal.rewound(self.name, self._seq)
 
     def close(self) -> None:
         try:

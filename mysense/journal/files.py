@@ -3,11 +3,12 @@
 import logging
 import secrets
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from mysense.errors import JournalError, UnavailableError
 from mysense.journal import Changes, schema
-from mysense.journal.damaged import carry_over, looks_sound, set_aside
+from mysense.journal.damaged import carry_over, looks_sound, may_be_damaged, set_aside
 from mysense.journal.locks import Locks
 
 PRIVATE = 0o640
@@ -21,30 +22,71 @@ def open_sound(path: Path, locks: Locks, mark: str) -> tuple[sqlite3.Connection,
 
     A damaged file is set aside, named after *mark*, and replaced, if no other process has it open.
     """
+    told = _finish(path, mark) if locks.alone() else []
     db = connect(path)
     try:
         prepare(db, path)
-        sound = looks_sound(db)
-    except sqlite3.OperationalError as error:
+        sound = not spoiled(path).exists() and looks_sound(db)
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         db.close()
-        raise UnavailableError(f"the journal {path}: {error}") from error
-    except sqlite3.DatabaseError:
-        sound = False
+        try:
+            sound = not may_be_damaged(error)
+        except sqlite3.Error:
+            raise UnavailableError(f"the journal {path}: {error}") from error
     except BaseException:
         db.close()
         raise
     if sound:
-        return db, []
+        return db, told
     db.close()
     if not locks.alone():
         raise JournalError(f"the journal {path} is damaged; stop the other processes that use it")
-    aside = set_aside(path, mark)
-    path.touch(PRIVATE)
+    told = [_replace(path, mark)]
+    log.error(told[0])
     db = connect(path)
     prepare(db, path)
-    told = f"the journal was damaged and is set aside as {aside}: {carry_over(aside, db)}"
-    log.error(told)
-    return db, [told]
+    return db, told
+
+
+def spoiled(path: Path) -> Path:
+    """The file that says that a journal was found to be damaged while it was in use."""
+    return path.with_name(f"{path.name}.is-damaged")
+
+
+def _fresh(path: Path) -> Path:
+    return path.with_name(f"{path.name}.new")
+
+
+def _replace(path: Path, mark: str) -> str:
+    """Put a new journal, with what can be read of the damaged one, in its place; what was done.
+
+    It is made beside it and takes its name when it is complete: the power may go at any moment.
+    """
+    fresh = _fresh(path)
+    fresh.touch(PRIVATE)
+    with closing(connect(fresh)) as db:
+        prepare(db, fresh)
+        carried = carry_over(path, db)
+    aside = set_aside(path, mark)
+    fresh.rename(path)
+    spoiled(path).unlink(missing_ok=True)
+    return f"the journal was damaged and is set aside as {aside}: {carried}"
+
+
+def _finish(path: Path, mark: str) -> list[str]:
+    """Finish, or forget, the replacement of a damaged journal that was broken off."""
+    fresh = _fresh(path)
+    if not fresh.exists():
+        return []
+    if path.exists() and path.stat().st_size > 0:  # what was begun beside it is perhaps not complete
+        for end in ("-wal", "-shm", ""):
+            fresh.with_name(fresh.name + end).unlink(missing_ok=True)
+        return []
+    path.unlink(missing_ok=True)
+    aside = set_aside(path, mark)
+    fresh.rename(path)
+    spoiled(path).unlink(missing_ok=True)
+    return [f"the journal was damaged and is set aside beside {aside}"]
 
 
 def connect(path: Path, reading: bool = False) -> sqlite3.Connection:
@@ -68,8 +110,7 @@ def prepare(db: sqlite3.Connection, path: Path) -> None:
     db.execute("BEGIN IMMEDIATE")
     version = db.execute("PRAGMA user_version").fetchone()[0]  # another process may have been quicker
     if version == 0 and not db.execute("SELECT 1 FROM sqlite_master").fetchone():
-        for statement in schema.TABLES.split(";"):
-            db.execute(statement)
+        schema.run(db, schema.TABLES)
         set_meta(db, "id", secrets.token_hex(4))
     for upgrade in schema.UPGRADES[max(0, version - 1) :] if version else ():
         upgrade(db)

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from mysense.clock import Clock
 from mysense.errors import JournalError
-from mysense.journal import REPEATS, Changes, CursorStatus, Entry, JournalStatus, Parked, Rejected
+from mysense.journal import REPEATS, Boot, Changes, CursorStatus, Dating, Entry, JournalStatus, Parked, Rejected
+from mysense.journal import entry_of as entry_of
 from mysense.journal.rejected import KEPT
 from mysense.telegram import Data, Ident, Note, Telegram, clean, ident_of
 
@@ -18,13 +19,16 @@ class MemoryJournal:
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock or Clock()
         self._entries: list[Entry] = []
+        self._boots: dict[str, Boot] = {}
+        self._open: Boot | None = None
+        self._boot_of: dict[int, str] = {}  # the entries whose times count from the start of a boot
         self._last = 0
         self._grown = threading.Condition()
         self._cursors: dict[str, MemoryCursor] = {}
         self._held: set[str] = set()
         self._idents: dict[str, Ident] = {}
         self._newest: dict[str, int] = {}
-        self._seen: dict[str, deque[tuple[int, str]]] = {}
+        self._seen: dict[str, deque[tuple[int, str, str]]] = {}
         self._states: dict[str, dict[str, str]] = {}
         self._positions: dict[str, str] = {}
         self._rejected: list[Rejected] = []
@@ -37,9 +41,13 @@ class MemoryJournal:
         position: str | None = None,
         state: Changes | None = None,
         refused: Sequence[tuple[str, Telegram]] = (),
+        boot: Boot | None = None,
     ) -> int:
         batch = list(telegrams)
         with self._grown:
+            if boot:
+                self._place(boot)
+            self._open = boot if boot and boot.dating == Dating.OPEN else None
             for telegram in batch:
                 self._take(telegram)
             if position is not None:
@@ -56,37 +64,60 @@ class MemoryJournal:
             if not values:
                 return
             seen = self._seen.setdefault(telegram.ident.node, deque(maxlen=REPEATS))
-            if (mark := (telegram.time, repr(values))) in seen:
+            if (mark := (telegram.time, repr(values), repr(dict(telegram.flags)))) in seen:
                 self._repeated += 1
                 return
             seen.append(mark)
-            ident = self._announce(telegram.ident, telegram.time)
+            ident = self._announce(telegram.ident, telegram.time, telegram.time)
             node = ident.node
             self._newest[node] = max(telegram.time, self._newest.get(node, telegram.time))
-            self._add(replace(telegram, ident=ident, values=values))
+            self._add(replace(telegram, ident=ident, values=values), telegram.time)
         elif isinstance(telegram, Note):
-            self._add(replace(telegram, ident=self._announce(telegram.ident, telegram.time)))
+            self._add(replace(telegram, ident=self._announce(telegram.ident, telegram.time, None)), telegram.time)
         else:
-            self._announce(telegram, None)
+            self._announce(telegram, None, None)
 
-    def _announce(self, ident: Ident, time: int | None) -> Ident:
-        """The ident to keep with a telegram of this time; an entry for it where it is news."""
+    def _announce(self, ident: Ident, time: int | None, since: int | None) -> Ident:
+        """The ident to keep with a telegram of this time; an entry for it where it is news. Data says since when."""
         last = self._idents.get(ident.node)
         if last and ident.bare:
             ident = last
-        if last and last.digest == ident.digest and (last.since is not None or time is None):
-            return last
-        if last and time is not None and last.since is not None and time < last.since:
+        same = last is not None and last.digest == ident.digest
+        if last and not same and time is not None and last.since is not None and time < last.since and not self._open:
             return ident  # late data keeps the ident it came with
-        kept = replace(ident, since=time) if ident.since is None and time is not None else ident
+        kept = last if last and same else ident
+        if kept.since is None and since is not None and not self._open:
+            kept = replace(kept, since=since)
         self._idents[ident.node] = kept
-        if not (last and last.digest == ident.digest):
-            self._add(kept)
+        if not same:
+            self._add(kept, time)
         return kept
 
-    def _add(self, telegram: Telegram) -> None:
+    def _add(self, telegram: Telegram, time: int | None) -> None:
         self._last += 1
         self._entries.append(Entry(self._last, telegram))
+        if self._open and time is not None and time >= self._open.start:
+            self._boot_of[self._last] = self._open.id
+
+    def _place(self, boot: Boot) -> None:
+        """Store a start of this machine; what counts from it moves with it."""
+        known, self._boots[boot.id] = self._boots.get(boot.id, boot), boot
+        by = boot.start - known.start
+        for index, (seq, telegram) in enumerate(self._entries):
+            if self._boot_of.get(seq) == boot.id and not isinstance(telegram, Ident):
+                self._entries[index] = Entry(seq, replace(telegram, time=telegram.time + by))
+        for node, seen in self._seen.items() if by else ():
+            data = [t for _, t in self._entries if isinstance(t, Data) and t.ident.node == node]
+            seen.clear()
+            seen.extend((t.time, repr(t.values), repr(dict(t.flags))) for t in data)
+            self._newest[node] = max((t.time for t in data), default=self._newest[node])
+
+    def _read(self, entry: Entry) -> Entry:
+        boot = self._boot_of.get(entry.seq)
+        return entry_of(*entry, self._boots[boot].dating) if boot else entry
+
+    def boots(self) -> list[Boot]:
+        return list(self._boots.values())
 
     def position(self, source: str) -> str:
         return self._positions.get(source, "")
@@ -111,14 +142,16 @@ class MemoryJournal:
     def cursor(self, name: str, start: str = "oldest") -> "MemoryCursor":
         self.hold(name)
         if name not in self._cursors:
-            self._cursors[name] = MemoryCursor(self, name, self._last if start == "now" else 0)
+            self._cursors[name] = MemoryCursor(self, name, self._last if start == "now" else self._first() - 1)
         return self._cursors[name]
+
+    def _first(self) -> int:
+        return self._entries[0].seq if self._entries else self._last + 1
 
     def read(self, after: int, limit: int) -> list[Entry]:
         with self._grown:
-            first = self._entries[0].seq if self._entries else 1
-            begin = max(0, after + 1 - first)
-            return self._entries[begin : begin + limit]
+            begin = max(0, after + 1 - self._first())
+            return [self._read(entry) for entry in self._entries[begin : begin + limit]]
 
     def wait(self, after: int, timeout: float) -> bool:
         with self._grown:
@@ -141,7 +174,10 @@ class MemoryJournal:
         self._rejected = [r for r in self._rejected if r.number not in gone]
 
     def forget(self, cursor: str) -> None:
+        self.hold(cursor)
         self._cursors.pop(cursor, None)
+        self._rejected = [r for r in self._rejected if r.cursor != cursor]
+        self._held.discard(cursor)
 
     def trim(self) -> int:
         low = min((min([c.seq, *(p.seq - 1 for p in c.lanes.values())]) for c in self._cursors.values()), default=0)
@@ -154,10 +190,11 @@ class MemoryJournal:
             CursorStatus(c.name, c.seq, c.lag, c.lanes, len(self.rejected(c.name)), 0, 0, c.name not in self._held)
             for c in self._cursors.values()
         )
-        first = self._entries[0].seq if self._entries else self._last + 1
         return JournalStatus(
-            "memory", "", first, self._last, 0, None, None, self._repeated, 0, self._clock.now(), cursors
+            "memory", "", self._first(), self._last, 0, None, None, self._repeated, 0, self._clock.now(), cursors
         )
+
+    damaged = False
 
     def check(self) -> list[str]:
         return []
@@ -191,7 +228,7 @@ class MemoryCursor:
     @property
     def lag(self) -> int:
         behind = [self._seq, *(parked.seq - 1 for parked in self._lanes.values())]
-        return self._journal._last - min(behind)
+        return self._journal._last - max(min(behind), self._journal._first() - 1)
 
     def state(self) -> dict[str, str]:
         return dict(self._state)
@@ -205,7 +242,7 @@ class MemoryCursor:
     def fetch_parked(self, lane: str, limit: int) -> list[Entry]:
         parked = self._lanes[lane]
         found = [e for e in self._journal._entries if parked.seq <= e.seq <= self._seq]
-        return [e for e in found if ident_of(e.telegram).node in parked.nodes][:limit]
+        return [self._journal._read(e) for e in found if ident_of(e.telegram).node in parked.nodes][:limit]
 
     def ack(self, seq: int, lanes: Mapping[str, Parked] | None = None, state: Changes | None = None) -> None:
         self._seq = max(self._seq, seq)

@@ -4,14 +4,17 @@ import errno
 import logging
 import sqlite3
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from mysense.clock import Clock
-from mysense.journal import Changes, CursorStatus, Entry, JournalStatus, Parked, Rejected, codec
+from mysense.errors import UnavailableError
+from mysense.journal import Boot, Changes, CursorStatus, Entry, JournalStatus, Parked, Rejected, codec
 from mysense.journal.acks import Acknowledgements
 from mysense.journal.appender import Appender
 from mysense.journal.cursor import SqliteCursor
-from mysense.journal.files import PRIVATE, open_sound, written
+from mysense.journal.damaged import is_damage
+from mysense.journal.files import PRIVATE, open_sound, spoiled, written
 from mysense.journal.locks import Locks
 from mysense.journal.reader import Reader
 from mysense.journal.rejected import keep as keep_rejected
@@ -60,7 +63,7 @@ class SqliteJournal:
             self.locks.close()
             raise
         self._write.execute(f"PRAGMA synchronous = {'FULL' if durability == 'full' else 'NORMAL'}")
-        self._reader = Reader(self.path, reading=False)
+        self._reader = Reader(self.path, reading=False, damage=self._damage)
         self._appender = Appender(self._reader, self.clock)
         self._appender.load(self._write)
         self._retention = Retention(keep, max_size, forget, self._reader, self._appender, self.locks, self.clock)
@@ -80,7 +83,7 @@ class SqliteJournal:
 
     def _set_up(self, path: Path, clock: Clock) -> None:
         self.path, self.clock = path, clock
-        self._opened, self._written = clock.now(), written()
+        self._opened, self._begun, self._written = clock.now(), clock.monotonic(), written()
         self._notes = []
         self.locks = Locks(path)
         self._acks = Acknowledgements(clock)
@@ -116,6 +119,9 @@ class SqliteJournal:
         rows = self._reader.query("SELECT newest FROM node WHERE name = ?", node)
         return rows[0][0] if rows else None
 
+    def boots(self) -> list[Boot]:
+        return self._reader.boots()
+
     # Writing
 
     def append(
@@ -125,11 +131,12 @@ class SqliteJournal:
         position: str | None = None,
         state: Changes | None = None,
         refused: Sequence[tuple[str, Telegram]] = (),
+        boot: Boot | None = None,
     ) -> int:
         batch = list(telegrams)
 
         def append(db: sqlite3.Connection) -> None:
-            self._appender.append(db, batch, source, position, state)
+            self._appender.append(db, batch, source, position, state, boot)
             if refused:
                 keep_rejected(db, source, self.clock.now(), [(0, reason, what) for reason, what in refused])
 
@@ -138,7 +145,20 @@ class SqliteJournal:
 
     def _do(self, work: Work) -> None:
         assert self._writer, "this journal was opened only to look into it"
-        self._writer.do(work)
+        try:
+            self._writer.do(work)
+        except UnavailableError as error:
+            if isinstance(error.__cause__, sqlite3.Error) and is_damage(error.__cause__):
+                self._damage()
+            raise
+
+    def _damage(self) -> None:
+        """The file was found to be damaged: whoever opens it next sets it aside."""
+        spoiled(self.path).touch()
+
+    @property
+    def damaged(self) -> bool:
+        return spoiled(self.path).exists()
 
     def _make_sure(self, work: Work) -> None:
         """Have something written; when the disk is full, make room and try once more."""
@@ -188,7 +208,11 @@ class SqliteJournal:
             db.execute("INSERT OR IGNORE INTO cursor (name, seq, seen) VALUES (?, ?, ?)", (name, at, self.clock.now()))
             db.execute("UPDATE cursor SET seen = ? WHERE name = ?", (self.clock.now(), name))
 
-        self._do(begin)
+        try:
+            self._do(begin)
+        except BaseException:
+            self.locks.release(name)  # it may be tried again
+            raise
         [(seq,)] = self._reader.query("SELECT seq FROM cursor WHERE name = ?", name)
         return SqliteCursor(self, name, seq, self._reader.lanes(name))
 
@@ -206,7 +230,6 @@ class SqliteJournal:
             db.execute("DELETE FROM lane WHERE cursor = ?", (name,))
             db.execute("DELETE FROM state WHERE owner = ?", (f"cursor/{name}",))
 
-        self._acks.drop(name)
         self._do(back)
 
     def set_aside(self, cursor: str, seq: int, reason: str, telegram: Telegram) -> None:
@@ -225,6 +248,10 @@ class SqliteJournal:
         rows = [(number,) for number in numbers]
 
         def drop(db: sqlite3.Connection) -> None:
+            db.executemany(
+                "UPDATE cursor SET rejected = rejected - 1"
+                " WHERE rejected > 0 AND name = (SELECT cursor FROM rejected WHERE number = ?)", rows,
+            )  # fmt: skip
             db.executemany("DELETE FROM rejected WHERE number = ?", rows)
 
         self._do(drop)
@@ -238,8 +265,10 @@ class SqliteJournal:
             db.execute("DELETE FROM rejected WHERE cursor = ?", (cursor,))
             db.execute("DELETE FROM state WHERE owner = ?", (f"cursor/{cursor}",))
 
-        self._do(drop)
-        self.locks.release(cursor)
+        try:
+            self._do(drop)
+        finally:
+            self.locks.release(cursor)
 
     # Keeping house
 
@@ -259,10 +288,11 @@ class SqliteJournal:
         first, last = self._reader.bounds()
         [(number,)] = self._reader.query("SELECT value FROM meta WHERE key = 'id'")
         times = [
-            self._reader.query("SELECT time FROM entry WHERE kind > 0 ORDER BY seq LIMIT 1"),
-            self._reader.query("SELECT time FROM entry WHERE kind > 0 ORDER BY seq DESC LIMIT 1"),
+            self._reader.query("SELECT time FROM dated WHERE kind > 0 ORDER BY seq LIMIT 1"),
+            self._reader.query("SELECT time FROM dated WHERE kind > 0 ORDER BY seq DESC LIMIT 1"),
         ]
         oldest, newest = (rows[0][0] if rows else None for rows in times)
+        since = self.clock.now() - round((self.clock.monotonic() - self._begun) * SECOND)  # the clock may have been set
         cursors = []
         for name, seq, rejected, lost, seen in self._reader.query("SELECT name, seq, rejected, lost, seen FROM cursor"):
             lanes = self._reader.lanes(name)
@@ -271,21 +301,36 @@ class SqliteJournal:
             cursors.append(CursorStatus(name, seq, max(0, last - waits), lanes, rejected, lost, seen, orphan))
         return JournalStatus(
             str(number), str(self.path), first, last, self._reader.size(), oldest, newest, self._repeats(),
-            written() - self._written, self._opened, tuple(cursors), tuple(self._notes),
+            written() - self._written, since, tuple(cursors), tuple(self._notes),
         )  # fmt: skip
 
     def check(self) -> list[str]:
-        wrong = [row[0] for row in self._reader.query("PRAGMA integrity_check") if row[0] != "ok"]
-        [(without,)] = self._reader.query("SELECT count(*) FROM entry WHERE ident NOT IN (SELECT id FROM ident)")
+        with closing(Reader(self.path, reading=True)) as reader:  # of its own: nobody has to wait for it
+            try:
+                wrong = [row[0] for row in reader.query("PRAGMA integrity_check") if row[0] != "ok"]
+            except UnavailableError as error:
+                wrong = [str(error)]
+            if wrong:
+                if self._writer:
+                    self._damage()
+                return wrong
+            return self._wrong_in(reader)
+
+    def _wrong_in(self, reader: Reader) -> list[str]:
+        wrong = []
+        [(without,)] = reader.query("SELECT count(*) FROM entry WHERE ident NOT IN (SELECT id FROM ident)")
         if without:
             wrong.append(f"{without} entries have no ident")
-        [(broken,)] = self._reader.query("SELECT count(*) FROM entry WHERE body != '' AND NOT json_valid(body)")
+        [(undated,)] = reader.query("SELECT count(*) FROM dated WHERE boot AND dating IS NULL")
+        if undated:
+            wrong.append(f"{undated} entries have lost what their times count from")
+        [(broken,)] = reader.query("SELECT count(*) FROM entry WHERE body != '' AND NOT json_valid(body)")
         if broken:
             wrong.append(f"{broken} entries can no longer be read; they are published as text called 'unreadable'")
-        last = self._reader.bounds()[1]
+        last = reader.bounds()[1]
         wrong += [
             f"cursor {name} stands at {seq}, the journal ends at {last}"
-            for name, seq in self._reader.query("SELECT name, seq FROM cursor WHERE seq > ?", last)
+            for name, seq in reader.query("SELECT name, seq FROM cursor WHERE seq > ?", last)
         ]
         return wrong
 
@@ -303,9 +348,12 @@ class SqliteJournal:
         return self._writer.stalled() if self._writer else 0.0
 
     def close(self) -> None:
-        if self._writer:
-            self._do(self._appender.save)
-            self._writer.close()
-            self._write.close()
-        self._reader.close()
-        self.locks.close()
+        try:
+            if self._writer:
+                self._do(self._appender.save)
+        finally:
+            if self._writer:
+                self._writer.close()
+                self._write.close()
+            self._reader.close()
+            self.locks.close()

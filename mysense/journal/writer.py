@@ -103,13 +103,13 @@ class Writer:
         try:
             db.execute("BEGIN IMMEDIATE")
             self._before(db)
+            if lazy:  # it is older than any job: a rewind comes after what was acknowledged before it
+                lazy(db)
             for job in jobs:
                 if len(jobs) == 1 and not lazy:
                     job.work(db)
                 else:
                     self._apart(job)
-            if lazy:
-                lazy(db)
             db.execute("COMMIT")
             done = True
         except BaseException as error:

@@ -9,19 +9,32 @@ from mysense.telegram import SECOND
 class ManualClock(Clock):
     """Stands still until ``advance`` is called; waiting ends when the hands have passed the end.
 
-    *now* is in seconds since 1970 UTC.
+    *now* is in seconds since 1970 UTC. *service* is what the time service of this machine says:
+    that it has set the clock, that it has not yet, or None where there is none.
     """
 
-    def __init__(self, now: float = 1_700_000_000) -> None:
+    def __init__(self, now: float = 1_700_000_000, service: bool | None = True) -> None:
         self._moved = threading.Condition()
         self._now = int(now * SECOND)
         self._monotonic = 1000.0
+        self._started = 970.0
+        self._boots = 1
+        self.service = service
 
     def now(self) -> int:
         return self._now
 
     def monotonic(self) -> float:
         return self._monotonic
+
+    def uptime(self) -> int:
+        return round((self._monotonic - self._started) * SECOND)
+
+    def boot_id(self) -> str:
+        return f"boot-{self._boots}"
+
+    def synchronised(self) -> bool | None:
+        return self.service
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
         until = self._monotonic + seconds
@@ -37,7 +50,15 @@ class ManualClock(Clock):
             self._monotonic += seconds
             self._moved.notify_all()
 
-    def set(self, now: float) -> None:
-        """Set the time of day, as a time service would; no time passes."""
+    def set(self, now: float, service: bool | None = None) -> None:
+        """Set the time of day, as a time service would (*service*: it says so); no time passes."""
         with self._moved:
             self._now = int(now * SECOND)
+            self.service = self.service if service is None else service
+
+    def reboot(self, now: float, service: bool | None = False) -> None:
+        """Switch the machine off and on again: it wakes up with another time of day, thirty seconds ago."""
+        with self._moved:
+            self._boots += 1
+            self._started = self._monotonic - 30.0
+            self._now, self.service = int(now * SECOND), service

@@ -4,6 +4,7 @@ import socket
 import threading
 from contextlib import suppress
 
+from tests.kit import until
 from tests.packets import CONNACK
 
 
@@ -38,12 +39,18 @@ class Broker:
             else:
                 line.close()
 
+    def until_open(self):
+        """Wait until a connection stays."""
+        until(lambda: self._open)
+
     def say(self, data):
         """Send something on the newest connection that has stayed."""
+        self.until_open()
         self._open[-1].sendall(data)
 
     def hang_up(self):
         """End that connection."""
+        self.until_open()
         self._open.pop().close()
 
     @property

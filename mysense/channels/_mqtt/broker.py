@@ -1,5 +1,6 @@
 """The far end of every channel that speaks MQTT: where the broker is, and who we are there."""
 
+from dataclasses import field
 from pathlib import Path
 from secrets import token_hex
 from typing import Literal
@@ -16,10 +17,17 @@ from mysense.state import State
 PORT, SECURE_PORT = 1883, 8883
 
 
+def host(text: str) -> str:
+    """*text* if it is the name or the number of a host, else ValueError."""
+    if "/" in text or (":" in text and text.count(":") < 2):
+        raise ValueError(f"{text!r} is more than the name of a host: the port has an option of its own, and so has ssl")
+    return text
+
+
 class Broker(plugin.Plugin):
     """The options that say where the broker is, and the way to it."""
 
-    hostname: str = option("localhost", "where the broker is")
+    hostname: str = option("localhost", "where the broker is", parse=host)
     port: int = option(0, "and its port; 0: 1883, with ssl 8883", least=0, most=65535)
     user: str = option("", "user name, when the broker wants one")
     password: str = option("", "and the password; better in a file", secret=True)
@@ -34,6 +42,14 @@ class Broker(plugin.Plugin):
     cert_file: Path | None = option(None, "a client certificate")
     key_file: Path | None = option(None, "and its key")
     timeout: float = option(10.0, "seconds to wait for an answer", parse=plugin.seconds, least=0.1)
+
+    _last: Client | None = field(init=False, repr=False, default=None)
+    _lost: int = field(init=False, repr=False, default=0)
+
+    def __post_init__(self) -> None:
+        idle = [name for name in ("ca_file", "cert_file", "key_file") if getattr(self, name) and not self.ssl]
+        if idle:
+            raise ValueError(f"{idle[0]} is of no use without encryption: add ssl = yes")
 
     @property
     def place(self) -> str:
@@ -59,7 +75,8 @@ class Broker(plugin.Plugin):
         """
         if self.key_file and not self.cert_file:
             raise ConfigError("key_file is the key of cert_file: set both")
-        client = Client(
+        self._lost = self._lost + 1 if self._last and self._last.sudden else 0
+        self._last = client = Client(
             self.place,
             client_id,
             lasting=lasting,
@@ -70,6 +87,7 @@ class Broker(plugin.Plugin):
             user=self.user,
             secret=password(self.password, self.password_file),
             tls=_tls.context(self.verify, self.ca_file, self.cert_file, self.key_file) if self.ssl else None,
+            lost=self._lost,
         )
         client.connect(self.version, round(self.keepalive))
         return client

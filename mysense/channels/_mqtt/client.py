@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from mysense.channels._mqtt import reasons
+from mysense.channels._mqtt import paho, reasons
 from mysense.channels._mqtt.stream import CHUNK, LARGEST, NOT_MQTT, Message, Stream, acknowledgements
 from mysense.errors import UnavailableError
 
 _SUDDEN = 5.0  # seconds after which a connection that is lost was not one for long
-_RIVAL = 60.0  # seconds to stay away from another client that has our name
+_RIVAL = 60.0  # seconds, at most, to stay away from another client that has our name
 _ENOUGH = 4 * CHUNK  # bytes that may come before the answer to a subscription
 
 
@@ -29,6 +29,7 @@ class Client:
     away (MQTT 3.1.1 knows only for ever); 0: no session is kept. *window* is how many messages it
     may send before the first is acknowledged (MQTT 5; 0: as it likes). *will* is what it publishes
     when this connection is lost. With *cut*, messages are cut out of the stream before paho sees them.
+    *lost* is how many connections before this were lost as soon as they were made.
     """
 
     def __init__(
@@ -44,10 +45,11 @@ class Client:
         user: str = "",
         secret: str = "",
         tls: ssl.SSLContext | None = None,
+        lost: int = 0,
     ) -> None:
         self.place, self.client_id = place, client_id
         self._lasting, self._will, self._window, self._cut = lasting, will, window, cut
-        self._timeout, self._user, self._secret, self._tls = timeout, user, secret, tls
+        self._timeout, self._user, self._secret, self._tls, self._before = timeout, user, secret, tls, lost
         self.messages: list[Message] = []
         self.confirmed: dict[int, str] = {}
         """What was published and is confirmed: by its number why the broker refused it, or nothing."""
@@ -58,6 +60,8 @@ class Client:
         self.room = 0
         """How many messages it takes before it has confirmed the first, where it said so; else 0."""
         self.version = 0
+        self.sudden = False
+        """Whether it was lost as soon as it was made."""
         self._paho: Any = None
         self._asked: dict[int, Sequence[str]] = {}  # subscriptions that wait for the broker's word
         self._code: int | None = None  # of the broker's answer to the connection
@@ -81,24 +85,40 @@ class Client:
     def _connect(self, version: int, keepalive: int) -> None:
         self.version, self._code, self._gone, self._silent = version, None, "", False
         self.messages = []
-        self._paho = paho = _make(self, version)
+        self._paho = client = self._made(version)
         self._begun = time.monotonic()
         host, _, port = self.place.rpartition(":")
         try:
             if version == 5:
-                paho.connect(host, int(port), keepalive, clean_start=not self._lasting, properties=self._properties())
+                client.connect(host, int(port), keepalive, clean_start=not self._lasting, properties=self._properties())
             else:
-                paho.connect(host, int(port), keepalive)
+                client.connect(host, int(port), keepalive)
             self._wait(lambda: self._code is not None, "does not answer")
         except UnavailableError:
             raise
         except (OSError, ValueError) as error:
-            raise UnavailableError(f"{self.place}: {reasons.failed(error)}") from None
+            raise UnavailableError(f"{self.place}: {reasons.failed(error, bool(self._tls))}") from None
         finally:
             if self._code != 0:
                 self.close()
 
-    def dial(self) -> socket.socket:
+    def _made(self, version: int) -> Any:
+        """paho's client, which tells us what happens."""
+
+        def begin() -> Stream:
+            return Stream(self._dial(), version, self._cut)
+
+        client = paho.made(self.client_id, version, begin, bool(self._lasting))
+        client.connect_timeout = self._timeout
+        client.on_connect, client.on_disconnect = self._connected, self._disconnected
+        client.on_subscribe, client.on_publish, client.on_message = self._subscribed, self._published, self._received
+        if self._user or self._secret:
+            client.username_pw_set(self._user, self._secret or None)
+        if will := self._will:
+            client.will_set(will.topic, will.payload, 1, will.retain)
+        return client
+
+    def _dial(self) -> socket.socket:
         """The way to the broker, encrypted if that is wanted."""
         host, _, port = self.place.rpartition(":")
         plain = socket.create_connection((host, int(port)), self._timeout)
@@ -137,8 +157,10 @@ class Client:
             self._gone = reasons.silent(bool(self._tls))
         else:
             self._gone = "the connection was lost"
-            if time.monotonic() - self._begun < _SUDDEN:
+            self.sudden = time.monotonic() - self._begun < _SUDDEN
+            if self.sudden and self._before:  # once may be chance
                 self._gone += f" at once; does another client have the client_id {self.client_id!r}, too?"
+                self._pause = min(_RIVAL, 2.0 ** min(self._before, 16))
 
     # Turning
 
@@ -271,40 +293,8 @@ class Client:
         """Say farewell, so that no will is published, and close. The broker keeps a lasting session."""
         if self._paho is None:
             return
-        paho, self._paho = self._paho, None
-        if paho.stream is not None:
+        client, self._paho = self._paho, None
+        if client.stream is not None:
             self._gone = self._gone or "closed"
-            paho.disconnect()
-            paho.stream.close()
-
-
-def _make(client: Client, version: int) -> Any:
-    """paho's client, with our stream in place of its socket."""
-    from paho.mqtt import client as mqtt
-    from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-
-    class Paho(mqtt.Client):
-        stream: Stream | None = None
-
-        def _create_socket(self) -> Any:
-            self.stream = Stream(client.dial(), version, client._cut)
-            return self.stream
-
-    options: dict[str, Any] = {} if version == 5 else {"clean_session": not client._lasting}
-    paho = Paho(
-        CallbackAPIVersion.VERSION2,
-        client.client_id,
-        protocol=MQTTProtocolVersion(version),
-        manual_ack=True,
-        reconnect_on_failure=False,
-        **options,
-    )
-    paho.connect_timeout = client._timeout
-    paho.max_inflight_messages = 0  # whoever publishes keeps to a window of his own
-    paho.on_connect, paho.on_disconnect = client._connected, client._disconnected
-    paho.on_subscribe, paho.on_publish, paho.on_message = client._subscribed, client._published, client._received
-    if client._user or client._secret:
-        paho.username_pw_set(client._user, client._secret or None)
-    if will := client._will:
-        paho.will_set(will.topic, will.payload, 1, will.retain)
-    return paho
+            client.disconnect()
+            client.stream.close()

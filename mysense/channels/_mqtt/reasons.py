@@ -7,9 +7,9 @@ TAKEN_OVER = 0x8E
 _REFUSALS = {
     WRONG_VERSION: "does not speak this version of MQTT: set version = 3.1.1",
     0x85: "does not like the client_id {id!r}: set another",
-    0x86: "does not know this user with this password: see user and password_file",
-    0x87: "does not let us in: see user, password_file and client_id, and the broker's list of rights",
-    0x8C: "does not know this user with this password: see user and password_file",
+    0x86: "does not know this user with this password: see user and password",
+    0x87: "does not let us in: see user and password",
+    0x8C: "does not know this user with this password: see user and password",
 }
 _CERTIFICATE = {  # by OpenSSL's codes (X509_V_ERR_…)
     9: "is the clock of this machine right?",
@@ -36,7 +36,7 @@ def silent(secure: bool) -> str:
     return f"closes the connection without a word; is ssl = {'yes' if secure else 'no'} right for this port?"
 
 
-def failed(error: Exception) -> str:
+def failed(error: Exception, secure: bool = False) -> str:
     """What is wrong with the network, or with the encryption."""
     if isinstance(error, ssl.SSLCertVerificationError):
         what = _CERTIFICATE.get(error.verify_code, "see ca_file")
@@ -45,6 +45,6 @@ def failed(error: Exception) -> str:
         return f"no encrypted connection ({(error.reason or str(error)).lower().replace('_', ' ')})"
     if isinstance(error, TimeoutError):
         return "does not answer"
-    if isinstance(error, ConnectionResetError):  # in the middle of the handshake
-        return silent(True)
+    if isinstance(error, ConnectionResetError) and secure:  # in the middle of the handshake
+        return silent(secure)
     return str(getattr(error, "strerror", None) or error)

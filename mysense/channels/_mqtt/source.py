@@ -20,6 +20,8 @@ COMPANY = 0.002
 """Seconds that a crowd of messages waits for more to be committed with."""
 CROWD = 20
 """Messages that are a crowd: what comes one by one is not held up."""
+SHOWN = 4
+"""Filters that are named by a check."""
 ENOUGH = 4_000_000
 """Bytes of messages that go into the journal at once: large ones wait in the broker, not here."""
 
@@ -36,6 +38,7 @@ class Source(Broker, plugin.Subscriber):
 
     _client: Client | None = field(init=False, repr=False, default=None)
     _begun: bool = field(init=False, repr=False, default=False)
+    _failed: bool = field(init=False, repr=False, default=False)
     _taken: list[Message] = field(init=False, repr=False, default_factory=list)
 
     def filters(self) -> Sequence[str]:
@@ -114,7 +117,15 @@ class Source(Broker, plugin.Subscriber):
                 raise ValueError(f"larger than a telegram may be: {message.size:,} bytes")
             telegrams += self.telegrams(message.topic, message.payload)
         except ValueError as error:
-            self.refusals.append(Refusal(message.topic, message.payload[:CONTENT], str(error), message.size))
+            self._refuse(message, str(error))
+        except Exception as error:  # it would come again for ever, and hold up all that are behind it
+            if not self._failed:
+                self.log.exception("a bug: a message cannot be made into telegrams; please report it")
+            self._failed = True
+            self._refuse(message, f"a bug: {type(error).__name__}: {error}")
+
+    def _refuse(self, message: Message, reason: str) -> None:
+        self.refusals.append(Refusal(message.topic, message.payload[:CONTENT], reason, message.size))
 
     def confirm(self) -> None:
         assert self._client
@@ -130,4 +141,6 @@ class Source(Broker, plugin.Subscriber):
             client.subscribe(self.filters())
         finally:
             client.close()
-        return f"{self.place} lets us read {', '.join(self.filters())} (MQTT {'5' if client.version == 5 else '3.1.1'})"
+        filters, version = self.filters(), "5" if client.version == 5 else "3.1.1"
+        more = f" and {len(filters) - SHOWN} more" if len(filters) > SHOWN else ""
+        return f"{self.place} takes our subscription to {', '.join(filters[:SHOWN])}{more} (MQTT {version})"

@@ -16,6 +16,8 @@ TRIES = 4
 """How often a connection may be lost over one and the same message before that is refused."""
 _AT_ONCE = 1.0
 """Seconds within which a broker hangs up on a message; when it takes longer, the line is bad."""
+_OTHERS = 100
+"""Messages that are remembered as doubtful beside a whole window."""
 _AFTER = 0.02
 """Seconds within which a broker hangs up on what it has just confirmed."""
 _LARGEST = 268_435_455
@@ -126,6 +128,8 @@ class Delivery:
         for _, message in self._flying.values():
             guilty = alone and message in self._doubted and time.monotonic() - self._sent < _AT_ONCE
             self._doubted[message] = self._doubted.get(message, 0) + guilty
+        for message in [*self._doubted][: -self._window - _OTHERS]:  # some, as a state, are never sent again
+            del self._doubted[message]
 
 
 def _judged(client: Client, topic: str, refusal: str) -> Exception:

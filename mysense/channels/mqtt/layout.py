@@ -49,7 +49,8 @@ class Topic:
     def _level(self, ident: Ident, name: str) -> str:
         said = _text(getattr(ident, name) if name in _IDENT else ident.meta.get(name))
         if not said:
-            raise RejectedError(f"there is no {name!r} to fill the topic {self.text!r}{nearest(name, _IDENT)}")
+            near = "" if name in _IDENT else nearest(name, _IDENT)
+            raise RejectedError(f"there is no {name!r} to fill the topic {self.text!r}{near}")
         if wrong := _wrong(said):
             raise RejectedError(f"the {name} {said!r} cannot be a level of a topic: {wrong}")
         return said

@@ -13,7 +13,7 @@ from mysense.channels.mqtt.checking import software
 from mysense.channels.mqtt.delivery import Delivery, Parcel
 from mysense.channels.mqtt.homeassistant import HomeAssistant, announced
 from mysense.channels.mqtt.layout import Topic, checked, checked_plain, written
-from mysense.errors import RejectedError, UnavailableError
+from mysense.errors import ConfigError, RejectedError, UnavailableError
 from mysense.plugin import option
 from mysense.telegram import Data, Ident, Telegram, ident_of
 
@@ -49,6 +49,7 @@ class Publisher(Broker, plugin.Publisher):
     _told: dict[str, Ident] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self._topic, self._delivery = Topic(checked(self.topic)), Delivery(self.window, self.timeout)
         if not self.discovery_prefix:
             raise ValueError("discovery_prefix: write the topic that Home Assistant listens to, as homeassistant")
@@ -180,6 +181,11 @@ class Publisher(Broker, plugin.Publisher):
 
     def check(self) -> str:
         """Connects under a name of its own, so that it disturbs nobody; publishes nothing."""
+        if self.own:
+            try:
+                self._topic.of(self.own.public())
+            except RejectedError as error:  # each telegram would be set aside
+                raise ConfigError(str(error)) from None
         self.passing = True
         client = self.connect(self.named(self.state))
         try:

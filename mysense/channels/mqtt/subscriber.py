@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from mysense.channels._mqtt.source import Source
 from mysense.channels.mqtt.telegrams import Telegrams
-from mysense.channels.mqtt.topics import Topics, checked, pattern, possible, shared
+from mysense.channels.mqtt.topics import Topics, checked, possible, shared
+from mysense.options import pattern
 from mysense.plugin import option
 from mysense.telegram import Telegram
 
@@ -24,10 +25,11 @@ class Subscriber(Source):
 
     def open(self) -> None:
         super().open()
-        self._made = Telegrams(self._topics(), self.state)
+        topics = self._topics()
+        self._made, self._others = Telegrams(topics, self.state), topics.others
 
     def telegrams(self, topic: str, payload: bytes) -> Sequence[Telegram]:
-        return self._made.of(topic, payload)
+        return () if topic.endswith(self._others) else self._made.of(topic, payload)
 
     def _topics(self) -> Topics:
         return Topics(checked(self.topic), self.projects, self.serials)

@@ -9,6 +9,7 @@ ENDS = ("", "/ident", "/data", "/station")
 """What follows a node's topic: one message for all, or one each for who it is, data and notes."""
 _PLACE = re.compile(r"\{(\w+)\}")
 _ALTERNATIVES = re.compile(r"[A-Za-z0-9_-]+(?:\|[A-Za-z0-9_-]+)*")
+OTHERS = ("/status", "/state")
 MOST = 20
 """Nodes or projects that are subscribed one by one; where there are more, all are, and some passed over."""
 
@@ -57,6 +58,8 @@ class Topics:
         self._topic, self._projects, self._serials = topic, projects, serials
         self._levels = topic.split("/")
         self._open = self._levels[-1] == "#"
+        self.others = OTHERS if self._open else ()
+        """How topics end by which no telegrams come, but what the publisher says beside them."""
 
     def filters(self, group: str = "") -> list[str]:
         """What to subscribe; *group* shares it with others, but for idents, which everybody wants."""
@@ -93,15 +96,6 @@ class Topics:
             said = {"{project}": project, "{serial}": serial}.get(place, level)
             if said != level:
                 raise ValueError(f"it is of {project}_{serial}, and this topic is not")
-
-
-def pattern(text: str) -> str:
-    """*text* if it is a regular expression, else ValueError."""
-    try:
-        re.compile(text)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"{text!r} is no pattern: {error}") from None
-    return text
 
 
 def shared(text: str) -> str:

@@ -36,15 +36,6 @@ def serial(text: str) -> str:
     return text
 
 
-def pattern(text: str) -> str:
-    """*text* if it is a regular expression, else ValueError."""
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise ValueError(f"{text!r} is no pattern: {error}") from None
-    return text
-
-
 @dataclass(frozen=True)
 class Rule:
     """How nodes are named whose devices are not listed, and which nodes are wanted at all."""

@@ -10,6 +10,7 @@ from mysense.channels.ttn import devices, nodes
 from mysense.channels.ttn.devices import Listed
 from mysense.channels.ttn.nodes import Nodes, Rule
 from mysense.channels.ttn.telegrams import Telegrams, Wanted
+from mysense.options import pattern
 from mysense.plugin import option
 from mysense.telegram import Ident, Telegram
 
@@ -36,8 +37,8 @@ class Subscriber(Source):
     )
     devices_file: Path | None = option(None, "a file of JSON with the idents of devices, by their names")
     all: bool = option(True, "no: only devices that are listed")
-    projects: str = option(".*", "the projects to take, as a pattern for the whole name", parse=nodes.pattern)
-    serials: str = option(".*", "and the serials", parse=nodes.pattern)
+    projects: str = option(".*", "the projects to take, as a pattern for the whole name", parse=pattern)
+    serials: str = option(".*", "and the serials", parse=pattern)
     signal: bool = option(False, "also rssi and snr at the gateway that heard it best, and how many gateways did")
     dust: str = option("", "what measures dust in kits whose bytes do not tell, as SDS011")
     meteo: str = option("", "and the weather, as BME280")
@@ -45,6 +46,7 @@ class Subscriber(Source):
     _telegrams: Telegrams | None = field(init=False, repr=False, default=None)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.topic:
             raise ValueError("topic: name what to subscribe to, as v3/+/devices/+/up")
         if not (self.all or self.devices or self.devices_file):

@@ -21,6 +21,8 @@ T = TypeVar("T")
 LONGEST = 60 * SECOND
 """More air time than any transmission can take: 255 bytes at the slowest rate take 9 s."""
 
+_LONGEST_NAME = 100
+"""Letters, where The Things Stack allows 36: what is remembered of a device stands under its name."""
 _KINDS: Mapping[type, str] = {dict: "an object", list: "a list", str: "text", int: "a whole number"}
 _BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -129,6 +131,8 @@ def _object(said: Mapping[str, Any], name: str) -> dict[str, Any]:
 def _named(said: Mapping[str, Any], name: str) -> str:
     if not (text := _get(said, name, "")):
         raise ValueError(f"{name} is missing")
+    if len(text) > _LONGEST_NAME:
+        raise ValueError(f"{name} is longer than any name there: {len(text):,} letters")
     return text
 
 
