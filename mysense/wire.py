@@ -22,7 +22,7 @@ from typing import Any
 from mysense.telegram import SECOND, Data, Field, Ident, Item, Location, Note, Telegram, Value, clean
 
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
-_decode_json = json.JSONDecoder().decode
+_scan_json = json.JSONDecoder().scan_once
 _OWN = ("project", "serial", "label", "geolocation", "fields", "since")
 _FARTHEST = 2**63 - 1
 _LISTS = ("fields", "units", "types")  # the parallel lists of a legacy ident
@@ -272,13 +272,18 @@ def plain_record(text: str) -> tuple[int, JsonValues] | None:
     if len(text) > _PLAIN or not text.startswith('{"time":'):
         return None
     try:
-        values = _decode_json(text)
+        values, end = _scan_json(text, 0)
         time, *numbers = values.values()
         if type(time) is not int or not numbers or not math.isfinite(sum(numbers)):
             return None
-    except (ValueError, TypeError, OverflowError, RecursionError, AttributeError):
+    except (ValueError, TypeError, OverflowError, RecursionError, AttributeError, StopIteration):
         return None
-    if not (_plain_names(tuple(values)) and text.count(":") == len(values) and abs(time) < _FARTHEST // SECOND):
+    if not (
+        end == len(text)
+        and _plain_names(tuple(values))
+        and text.count(":") == len(values)
+        and abs(time) < _FARTHEST // SECOND
+    ):
         return None
     return time * SECOND, JsonValues("{" + "".join(text[text.index(",") + 1 :].split()))
 
