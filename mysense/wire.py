@@ -22,7 +22,7 @@ from typing import Any
 from mysense.telegram import SECOND, Data, Field, Ident, Item, Location, Note, Telegram, Value, clean
 
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
-_scan_json = json.JSONDecoder().scan_once
+_read_json = json.JSONDecoder().raw_decode
 _OWN = ("project", "serial", "label", "geolocation", "fields", "since")
 _FARTHEST = 2**63 - 1
 _LISTS = ("fields", "units", "types")  # the parallel lists of a legacy ident
@@ -272,11 +272,11 @@ def plain_record(text: str) -> tuple[int, JsonValues] | None:
     if len(text) > _PLAIN or not text.startswith('{"time":'):
         return None
     try:
-        values, end = _scan_json(text, 0)
+        values, end = _read_json(text)
         time, *numbers = values.values()
         if type(time) is not int or not numbers or not math.isfinite(sum(numbers)):
             return None
-    except (ValueError, TypeError, OverflowError, RecursionError, AttributeError, StopIteration):
+    except (ValueError, TypeError, OverflowError, RecursionError, AttributeError):
         return None
     if not (
         end == len(text)

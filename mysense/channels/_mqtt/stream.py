@@ -74,7 +74,7 @@ class Stream:
             left -= len(data) if secure else CHUNK  # TLS gives a record at a time, however much there is
 
     def _hurry(self) -> None:
-        """Have the kernel confirm at once what came: a broker that sends small packets waits for that, 40 ms each time."""
+        """Have the kernel confirm at once what came; a broker that sends small packets waits for it, else 40 ms."""
         with suppress(OSError):
             self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
 
