@@ -107,7 +107,7 @@ class JournalModel:
             self.newest[ident.node] = max(telegram.time, self.newest.get(ident.node, telegram.time))
         time = telegram.time if isinstance(telegram, Data) else None  # only data says since when
         last = self.idents.get(ident.node)
-        if last and last.digest == ident.digest:
+        if last and (last.digest == ident.digest or ident.bare):
             if last.since is None and time is not None:
                 last = self.idents[ident.node] = replace(last, since=time)
             if not isinstance(telegram, Ident):
