@@ -184,7 +184,9 @@ def test_what_looks_like_a_secret_is_masked_though_nobody_told_it(shape):
         "mail to somebody@example.org about http://example.org:80/a",
     ],
 )
-def test_messages_without_a_secret_stay_as_they_are(text):
+def test_messages_without_a_secret_stay_as_they_are(text, monkeypatch):
+    monkeypatch.setattr(shown, "_learnt", {})  # whatever other tests have as a password
+
     assert masked(text) == text
 
 
