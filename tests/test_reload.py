@@ -303,7 +303,7 @@ def test_reload_with_mistakes_ends_with_78_and_says_them(kit):
     kit.conf.write_text(good)
 
     assert "[sensor:simulated] interval:" in done.stderr
-    assert kit.worker("publisher:csv")["state"] == "running"
+    until(lambda: kit.worker("publisher:csv")["state"] == "running")
 
 
 def test_reload_and_restart_say_when_nobody_runs(kit):
