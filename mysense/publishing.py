@@ -42,7 +42,7 @@ class PublishWorker(Worker):
 
     *private* are items of idents that are not left out; *own* is the node that measures here.
     A far end that takes nothing old waits *clock_wait* seconds for the clock, and is given
-    estimates then.
+    estimates then. Single readings are left out where it does not know them, or without *raw*.
     """
 
     plugin: Publisher
@@ -59,8 +59,10 @@ class PublishWorker(Worker):
         private: Iterable[str] = (),
         own: str = "",
         clock_wait: float = 0.0,
+        raw: bool = True,
     ) -> None:
         super().__init__(section, plugin, stop, clock)
+        self._raw = raw and plugin.accepts_raw
         self._clock_wait = inf if plugin.accepts_past >= LONG else clock_wait
         self._undated_since: float | None = None
         self.draining = threading.Event()
@@ -141,6 +143,8 @@ class PublishWorker(Worker):
 
     def _items(self, entries: Sequence[Entry]) -> Sequence[Entry]:
         """What the far end is to be given for these entries, each with the number of the entry it came from."""
+        if not self._raw:
+            entries = [e for e in entries if not (isinstance(e.telegram, Data) and e.telegram.raw)]
         fit, items = self._fit, entries
         if self._pipeline.steps:
             items = [Entry(seq, fit(out)) for seq, telegram in entries for out in self._pipeline(telegram)]
