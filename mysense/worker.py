@@ -15,9 +15,12 @@ from mysense.errors import ConfigError
 from mysense.journal import Journal
 from mysense.pipeline import Pipeline
 from mysense.plugin import Plugin, Processor, Refusal, Sensor, Subscriber
+from mysense.power import Power
+from mysense.settings import SensorOptions
 from mysense.shown import masked, printable
 from mysense.state import State
 from mysense.telegram import Ident, Note, Telegram, Value, ident_of
+from mysense.trouble import ERRORS, FAILED, STUCK, Troubles
 
 PATIENCE = 60.0
 """The most seconds between two attempts, unless the far end asks for more."""
@@ -60,16 +63,25 @@ class Worker:
         self.section, self.plugin, self.stop, self.clock = section, plugin, stop, clock
         self.status = WorkerStatus(section, since=clock.now())
         self.busy_since: float | None = None
+        self.quiet = False
+        """Whether it is told already that it fails now and then."""
         self._failures = 0
 
     def step(self) -> None:
         """Do one piece of work; come back within about a second."""
         raise NotImplementedError
 
+    def prepare(self) -> None:
+        """Do what has to be done before each ``open``."""
+
+    def failed(self, error: Exception, text: str) -> None:
+        """Something went wrong, in the words *text*."""
+
     def run(self) -> None:
         """Work until told to stop, or until only a person can help."""
         while not self.stop.is_set():
             try:
+                self.prepare()
                 self.busy_since = self.clock.monotonic()
                 with self.plugin:
                     self.busy_since = None
@@ -77,11 +89,15 @@ class Worker:
                         self.step()
             except (ImportError, ConfigError) as error:  # waiting does not install a library
                 self.become("failed", str(error))
+                self.failed(error, str(error))
                 return
             except OSError as error:
+                self.failed(error, reason(error))
                 self._wait_after(error)
             except Exception as error:
                 text = f"{type(error).__name__}: {reason(error)}"
+                self._failures += 1
+                self.failed(error, text)
                 if text != self.status.message:
                     log.exception("%s: a bug in mysense or in a plugin; please report it", self.section)
                 self.become("waiting", text, logging.DEBUG)
@@ -95,7 +111,7 @@ class Worker:
         self._failures = 0
         self.status.count += count
         self.status.last = self.clock.now()
-        self.become("running")
+        self.become("running", level=logging.DEBUG if self.quiet else None)
 
     def become(self, state: str, message: str = "", level: int | None = None) -> None:
         """Take on a state, and log it if it is another one."""
@@ -110,7 +126,7 @@ class Worker:
     def _wait_after(self, error: OSError) -> None:
         self._failures += 1
         # Told once: while the far end goes down its failure changes its words, but it is the same outage.
-        known = self.status.state == "waiting"
+        known = self.quiet or self.status.state == "waiting"
         self.become("waiting", reason(error), logging.DEBUG if known else None)
         self.clock.wait(self.stop, backoff(self._failures, getattr(error, "wait", None)))
 
@@ -141,10 +157,7 @@ def shown(text: str) -> str:
 
 
 class SensorWorker(Worker):
-    """Reads a sensor at its interval and gives the readings to the sampler.
-
-    *names* gives the field names that are published for those that the sensor gives.
-    """
+    """Reads a sensor at its interval and gives the readings on; tells when too many fail, and switches its power."""
 
     plugin: Sensor
 
@@ -154,11 +167,36 @@ class SensorWorker(Worker):
         plugin: Sensor,
         stop: threading.Event,
         clock: Clock,
-        names: Callable[[], Mapping[str, str]],
         give: Callable[[str, Mapping[str, Value | None]], None],
+        troubles: Troubles,
+        options: SensorOptions,
     ) -> None:
         super().__init__(section, plugin, stop, clock)
-        self._names, self._give = names, give
+        self._give, self._troubles, self._options = give, troubles, options
+        self._power = Power(options.power_pin, options.power_low) if options.power_pin else None
+        self._errors = self._good = 0
+
+    def run(self) -> None:
+        """Work with the power on."""
+        try:
+            super().run()
+        finally:
+            if self._power:
+                self._power.close()
+
+    def prepare(self) -> None:
+        """Switch the power on; after so many failures in a row off before that, for a while."""
+        if not self._power:
+            return
+        if self._failures and self._failures % self._options.power_after == 0:
+            level = logging.INFO if self._failures == self._options.power_after else logging.DEBUG
+            log.log(level, "%s: its power is switched off and on", self.section)
+            self._power.switch(False)
+            self.clock.wait(self.stop, self._options.power_wait)
+        elif self._power.on:
+            return
+        self._power.switch(True)
+        self.clock.wait(self.stop, self._options.power_wait)
 
     def step(self) -> None:
         begun, really = self.clock.monotonic(), time.monotonic()
@@ -167,15 +205,39 @@ class SensorWorker(Worker):
             reading = self.plugin.read()
         finally:
             self.busy_since = None
+            self._troubles.end(self.section, STUCK)
         if reading:
-            names = self._names()
-            self._give(self.section, {names.get(name, name): value for name, value in reading.items()})
+            self._give(self.section, reading)
+            self._succeeded()
             self.well()
         if self.plugin.interval:
             self.clock.wait(self.stop, self.plugin.interval - (self.clock.monotonic() - begun))
         elif not reading and time.monotonic() - really < 0.01:
             # A sensor that blocks for its reading sets the pace; one that does not must not spin.
             self.stop.wait(0.1)
+
+    def hangs(self, seconds: float) -> None:
+        """It does not come back from reading."""
+        text = f"does not come back from reading for {seconds:.0f} s"
+        self.become("stuck", text, logging.DEBUG)
+        self._troubles.begin(self.section, STUCK, text)
+
+    def failed(self, error: Exception, text: str) -> None:
+        if isinstance(error, ImportError | ConfigError):
+            self._troubles.begin(self.section, FAILED, text)
+            return
+        self._errors, self._good = self._errors + 1, 0
+        if self._errors > self._options.errors:
+            self.quiet = True
+            self._troubles.begin(self.section, ERRORS, f"failed {self._errors} times, at last: {text}")
+
+    def _succeeded(self) -> None:
+        """Errors are forgotten after as many good readings in a row as there may be errors."""
+        if self._errors:
+            self._good += 1
+            if self._good >= self._options.errors:
+                self._errors, self.quiet = 0, False
+                self._troubles.end(self.section, ERRORS)
 
 
 class SubscribeWorker(Worker):
