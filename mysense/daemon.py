@@ -15,10 +15,11 @@ from mysense.journal import Cursor, Journal
 from mysense.journal.sqlite import SqliteJournal
 from mysense.node import Node
 from mysense.publishing import PublishWorker
+from mysense.sensing import SensorWorker
 from mysense.settings import Settings
 from mysense.systemd.notify import Service
 from mysense.telegram import SECOND, ident_of
-from mysense.worker import SensorWorker, Worker, log, reason
+from mysense.worker import Worker, log, reason
 from mysense.workers import Workers
 
 TRIM = 600.0

@@ -10,9 +10,9 @@ from typing import TypeVar
 from mysense import __version__
 from mysense.clock import Clock
 from mysense.journal import NOT_SET, Dating, Journal
+from mysense.judge import STATIC
 from mysense.pipeline import Pipeline
 from mysense.plugin import Sensor
-from mysense.judge import STATIC
 from mysense.sampler import Sampler, saved_at
 from mysense.settings import SensorOptions
 from mysense.sources import Sources
@@ -194,4 +194,4 @@ def _moved(telegram: T, since: int, by: int) -> T:
     """A telegram whose time was an estimate, if that does not lie before *since*, with its right time."""
     if isinstance(telegram, Ident) or telegram.time < since:
         return telegram
-    return replace(telegram, time=telegram.time + by)  # type: ignore[return-value]
+    return replace(telegram, time=telegram.time + by)

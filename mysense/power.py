@@ -34,9 +34,7 @@ class Power:
         value = gpiod.line.Value.ACTIVE if on else gpiod.line.Value.INACTIVE
         if self._line is None:
             chip, offset = find(gpiod, self.pin)
-            said = gpiod.LineSettings(
-                direction=gpiod.line.Direction.OUTPUT, active_low=self._low, output_value=value
-            )
+            said = gpiod.LineSettings(direction=gpiod.line.Direction.OUTPUT, active_low=self._low, output_value=value)
             try:
                 request = gpiod.request_lines(chip, consumer="mysense", config={offset: said})
             except OSError as error:
@@ -60,7 +58,10 @@ class Power:
 
 
 def _gpiod() -> ModuleType:
-    return library("gpiod", "kit")
+    gpiod = library("gpiod", "kit")
+    if not hasattr(gpiod, "request_lines"):
+        raise ImportError("needs version 2 of the library 'gpiod': pip install 'mysense[kit]'")
+    return gpiod
 
 
 def find(gpiod: ModuleType, pin: str) -> tuple[str, int]:

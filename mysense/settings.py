@@ -128,7 +128,7 @@ class SensorOptions(EndOptions):
 
     statistic: PerField[str] = option(
         PerField("mean"),
-        f"what the readings of an interval become: {', '.join(STATISTICS)}; for some fields another: gust: max, rain: sum",
+        f"what the readings of an interval become: {', '.join(STATISTICS)}; of some fields another: mean, gust: max",
         parse=per_field(word_of(*STATISTICS), "mean"),
     )
     outliers: PerField[str] = option(
@@ -147,12 +147,10 @@ class SensorOptions(EndOptions):
     )
     static: PerField[int | None] = option(
         PerField(None),
-        "readings in a row with the same value that are told as trouble; 0: none; empty: what makes sense for the sensor",
+        "readings in a row with the same value that are told as trouble; 0: none; empty: as its driver says",
         parse=per_field(count),
     )
-    errors: int = option(
-        5, "failed readings that are no trouble yet, if as many in a row are good after them", least=0
-    )
+    errors: int = option(5, "failed readings that are no trouble yet, if as many in a row are good after them", least=0)
     power_pin: str = option("", "GPIO line that switches its power: GPIO17, 17, or gpiochip0/17; empty: none")
     power_low: bool = option(False, "yes: it has power while the line is low")
     power_after: int = option(5, "failures in a row after which it is switched off and on", least=1)

@@ -14,7 +14,7 @@ from mysense.shown import masked
 from mysense.telegram import Value
 
 STUCK, ERRORS, FAILED, RANGE, STATIC = "stuck", "errors", "failed", "range", "static"
-"""Kinds: a read does not come back; too many fail; only a person can help; values cannot be true; they do not change."""
+"""Kinds: a read does not come back; too many fail; only a person can help; values cannot be true, or do not change."""
 WELL = "well"
 """The kind of the note that says that a trouble is over."""
 

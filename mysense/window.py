@@ -7,7 +7,7 @@ are spread over the whole interval.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from math import isfinite
+from math import inf, isfinite
 from typing import Any, NamedTuple
 
 from mysense.telegram import Value, clean
@@ -25,7 +25,7 @@ DIGITS = 9
 
 
 class How(NamedTuple):
-    """What is made of the readings of a field: which statistic, without which outliers, and whether they are counted."""
+    """What is made of the readings of a field: which statistic, without which outliers, whether with their count."""
 
     statistic: str = "mean"
     outliers: str = "no"
@@ -86,9 +86,14 @@ class Series:
 
     __slots__ = ("_kept", "_step", "count", "last", "least", "most", "total")
 
-    def __init__(self, keeps: bool, saved: Sequence[Any] = (0, 0, float("inf"), float("-inf"), 0, 1, [])) -> None:
-        self.count, self.total, self.least, self.most, self.last, self._step, kept = saved
-        self._kept: list[float] | None = list(kept) if keeps else None
+    def __init__(self, keeps: bool, saved: Sequence[Any] = (0, 0, inf, -inf, 0, 1, ())) -> None:
+        self.count: int = saved[0]
+        self.total: float = saved[1]
+        self.least: float = saved[2]
+        self.most: float = saved[3]
+        self.last: float = saved[4]
+        self._step: int = saved[5]
+        self._kept: list[float] | None = list(saved[6]) if keeps else None
 
     def add(self, value: float) -> None:
         """Take in one number."""

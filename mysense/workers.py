@@ -12,9 +12,10 @@ from mysense.node import SOURCE, Node
 from mysense.pipeline import Pipeline
 from mysense.plugin import Processor, Publisher, Sensor, Subscriber
 from mysense.publishing import PublishWorker
+from mysense.sensing import SensorWorker
 from mysense.settings import End, PublisherOptions, SensorOptions, Settings
 from mysense.timekeeping import close_earlier
-from mysense.worker import SensorWorker, SubscribeWorker, Worker, log, reason
+from mysense.worker import SubscribeWorker, Worker, log, reason
 
 KINDS = {
     "": ("sensor", "subscriber", "publisher"),

@@ -14,16 +14,17 @@ LAYERS = """
     reloading  workers
     node  publishing  sample
     config
-    ahead
-    legacy  sampler  sections  timekeeping  worker
+    ahead  sensing  sources
+    legacy  sampler  sections  source  timekeeping  worker
     registry
     channels.*  journal.*  processors.*  sensors.*
     channels._http  channels._influx.*  channels._mqtt.*  sensors._serial
     channels._tls
+    judge  naming  trouble
     logs  pipeline
     settings
-    examples  journal  plugin
-    control  fields  ini  options  secrets  systemd.*  wire
+    examples  journal  perfield  plugin
+    control  fields  ini  options  power  secrets  systemd.*  window  wire
     clock  errors  extras  shown  state  telegram  units
 """
 """A module may import from the lines below its own, and from its own package where that is named with a star."""

@@ -12,7 +12,8 @@ from mysense.clock import Clock
 from mysense.errors import ConfigError
 from mysense.journal.sqlite import SqliteJournal
 from mysense.plugin import Publisher, Sensor
-from mysense.settings import Settings
+from mysense.power import Power
+from mysense.settings import SensorOptions, Settings
 from mysense.shown import masked
 from mysense.timekeeping import doubt, waiting
 from mysense.worker import reason
@@ -39,6 +40,8 @@ def check(ctx: click.Context, as_json: bool) -> None:
             end.plugin.own = own
         try:
             rows.append((end.section, True, masked(end.plugin.check())))
+            if isinstance(end.options, SensorOptions) and end.options.power_pin:
+                rows.append((end.section, True, Power(end.options.power_pin).check()))
         except (OSError, ImportError, ConfigError) as error:
             pid = working.get(end.section)  # which has what only one can have: the port, the serial line
             at_work = pid and end.kind != "publisher"

@@ -44,7 +44,7 @@ def data_line(data: Data, new: bool) -> str | None:
 def raw_line(data: Data) -> str | None:
     """A single reading as the original wrote it, with its time in milliseconds."""
     values = {name: value for name, value in data.values.items() if name not in RESERVED}
-    return f'raw{_tags({"type": data.raw})} {_fields(values)} {data.time // 1_000_000}' if values else None
+    return f"raw{_tags({'type': data.raw})} {_fields(values)} {data.time // 1_000_000}" if values else None
 
 
 def _tags(tags: Mapping[str, str]) -> str:
