@@ -1,6 +1,8 @@
 """Sensors of a node: names where several measure the same, fields that come late, readings that do not count."""
 
 import json
+import threading
+from typing import ClassVar
 
 import pytest
 from hypothesis import given
@@ -34,7 +36,7 @@ class Fahrenheit(Weather):
     """A temperature in another unit, and something that nobody knows."""
 
     measures = (Field("temp", "F"), Field("mood", "1"))
-    ranges = {"mood": (0.0, 3.0)}
+    ranges: ClassVar = {"mood": (0.0, 3.0)}
 
 
 class Late(Weather):
@@ -81,11 +83,15 @@ def test_a_field_of_several_sensors_gets_the_label_of_its_section(sections, temp
 
 
 @given(
-    sections=st.lists(st.sampled_from(["a", "b", "c"]).flatmap(
-        lambda plugin: st.sampled_from(["", ":x", ":y", ":temp", ":a", ":b_x"]).map(lambda label: f"sensor:{plugin}{label}")
-    ), unique=True, max_size=9),
+    sections=st.lists(
+        st.builds(
+            "sensor:{}{}".format, st.sampled_from("abc"), st.sampled_from(["", ":x", ":y", ":temp", ":a", ":b_x"])
+        ),
+        unique=True,
+        max_size=9,
+    ),
     order=st.randoms(use_true_random=False),
-)  # fmt: skip
+)
 def test_names_do_not_depend_on_the_order_of_sections_and_none_is_given_twice(sections, order):
     given_names = names(*sections)
     order.shuffle(sections)
@@ -207,8 +213,6 @@ def test_single_readings_are_kept_with_their_own_time_before_the_processors():
 
 
 def test_with_raw_for_the_kit_every_sensor_gives_them_and_the_last_are_not_lost():
-    import threading
-
     kit = Kit({"sensor:a": Weather()}, raw=True)
     kit.node.give("sensor:a", {"temp": 20.0})
     stop = threading.Event()
