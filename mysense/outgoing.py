@@ -10,6 +10,8 @@ from mysense.pipeline import Pipeline
 from mysense.plugin import Publisher
 from mysense.telegram import SECOND, Data, Ident, Telegram, ident_of
 
+PRESENT = 30.0
+"""Seconds that data may be on its way from the window it ends to a far end that takes only what is now."""
 _IDENTS = 4096
 """Idents of which it is remembered how others see them."""
 
@@ -40,7 +42,7 @@ class Outgoing:
         elif self._hides(entries):
             items = [Entry(seq, fit(telegram)) for seq, telegram in entries]
         if self._plugin.accepts_past != inf:
-            oldest = self._clock.now() - int(self._plugin.accepts_past * SECOND)
+            oldest = self._clock.now() - int(max(self._plugin.accepts_past, PRESENT) * SECOND)
             new = {entry.seq for entry in entries if entry.__class__ is Undated}  # however old the estimate
             kept = [
                 item
