@@ -14,7 +14,7 @@ LAYERS = """
     reloading  workers
     node  publishing  sample
     config
-    ahead  sensing  sources
+    ahead  outgoing  sensing  sources
     legacy  sampler  sections  source  timekeeping  worker
     registry
     channels.*  journal.*  processors.*  sensors.*
