@@ -14,6 +14,9 @@ from mysense.telegram import Value
 from mysense.trouble import ERRORS, FAILED, STUCK, Troubles
 from mysense.worker import Worker, log
 
+SOON = 1.0
+"""The most seconds after which a sensor is asked again that had no reading yet."""
+
 
 class SensorWorker(Worker):
     """Reads a sensor at its interval and gives the readings on; tells when too many fail, and switches its power."""
@@ -34,6 +37,7 @@ class SensorWorker(Worker):
         self._give, self._troubles, self._options = give, troubles, options
         self._power = Power(options.power_pin, options.power_low) if options.power_pin else None
         self._errors = self._good = 0
+        self._begun: float | None = None
 
     def run(self) -> None:
         """Work with the power on."""
@@ -58,22 +62,28 @@ class SensorWorker(Worker):
         self.clock.wait(self.stop, self._options.power_wait)
 
     def step(self) -> None:
+        """Read once. A reading may take several reads; the interval is from the first of them to that of the next."""
         begun, really = self.clock.monotonic(), time.monotonic()
         self.busy_since = begun
+        first, self._begun = self._begun, None
         try:
             reading = self.plugin.read()
         finally:
             self.busy_since = None
             self._back()
+        if first is None:
+            first = begun
         if reading:
             self._give(self.section, reading)
             self._succeeded()
             self.well()
-        if self.plugin.interval:
-            self.clock.wait(self.stop, self.plugin.interval - (self.clock.monotonic() - begun))
-        elif not reading and time.monotonic() - really < 0.01:
+            if self.plugin.interval:
+                self.clock.wait(self.stop, self.plugin.interval - (self.clock.monotonic() - first))
+            return
+        self._begun = first
+        if time.monotonic() - really < 0.01:
             # A sensor that blocks for its reading sets the pace; one that does not must not spin.
-            self.stop.wait(0.1)
+            self.clock.wait(self.stop, min(self.plugin.interval or 0.1, SOON))
 
     def hangs(self, seconds: float) -> None:
         """It does not come back from reading."""
