@@ -77,7 +77,8 @@ class Node:
     def _given(self) -> list[int]:
         """Times of what was measured last."""
         entries = self._journal.read(max(0, self._journal.status().last - RECENT), RECENT)
-        return [t.time for _, t in entries if isinstance(t, Data) and t.ident.node == self._ident.node]
+        own = [t for _, t in entries if isinstance(t, Data) and t.ident.node == self._ident.node]
+        return [data.time for data in own if not data.raw]
 
     def ident(self) -> Ident:
         """Who this node is, with the fields that its sensors have given."""

@@ -56,8 +56,8 @@ def test_a_kit_shows_all_of_it_from_the_file_to_the_screen(tmp_path):
     kit = Kit(
         tmp_path,
         "[daemon]\ninterval = 2\n[sensor:simulated]\ninterval = 0.2\noutliers = hampel\n"
-        "statistic = last, pm25: median\ncounts = yes\nraw = yes\nranges = hpa: 1..2\n[sensor:simulated:garden]\ninterval = 0.5\n"
-        f"[publisher:console]\nformat = json\nfile = {tmp_path}/out",
+        "statistic = last, pm25: median\ncounts = yes\nraw = yes\nranges = hpa: 1..2\n"
+        f"[sensor:simulated:garden]\ninterval = 0.5\n[publisher:console]\nformat = json\nfile = {tmp_path}/out",
     )
     out = tmp_path / "out"
     checked = mysense("check", "-c", kit.conf).stdout
