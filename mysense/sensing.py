@@ -81,9 +81,12 @@ class SensorWorker(Worker):
                 self.clock.wait(self.stop, self.plugin.interval - (self.clock.monotonic() - first))
             return
         self._begun = first
-        if time.monotonic() - really < 0.01:
-            # A sensor that blocks for its reading sets the pace; one that does not must not spin.
-            self.clock.wait(self.stop, min(self.plugin.interval or 0.1, SOON))
+        if time.monotonic() - really >= 0.01:
+            return  # a sensor that blocks for its reading sets the pace; one that does not must not spin
+        if self.plugin.interval:
+            self.clock.wait(self.stop, min(self.plugin.interval, SOON))
+        else:
+            self.stop.wait(0.1)
 
     def hangs(self, seconds: float) -> None:
         """It does not come back from reading."""
