@@ -18,8 +18,8 @@ LAYERS = """
     legacy  sampler  sections  timekeeping  worker
     registry
     channels.*  journal.*  processors.*  sensors.*
-    channels._http  channels._influx.*  channels._mqtt.*  sensors._serial
-    channels._tls
+    channels._http  channels._influx.*  channels._mqtt.*  sensors._iio  sensors._lapses  sensors._serial
+    channels._tls  sensors._sysfs
     logs  pipeline
     settings
     examples  journal  plugin
