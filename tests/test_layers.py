@@ -15,7 +15,7 @@ LAYERS = """
     node  publishing  sample
     config
     ahead
-    legacy  sampler  sections  timekeeping  worker
+    legacy  place  sampler  sections  timekeeping  worker
     registry
     channels.*  journal.*  processors.*  sensors.*
     channels._http  channels._influx.*  channels._mqtt.*  sensors._iio  sensors._lapses  sensors._serial
