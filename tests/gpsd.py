@@ -11,7 +11,8 @@ class Gpsd(Process):
 
     def __init__(self, folder: Path, *receivers: str) -> None:
         [self.port] = free_ports(1)
-        super().__init__(folder, ["gpsd", "-N", "-n", "-S", str(self.port), *receivers], "gpsd")
+        control = ["-F", str(folder / "control")]  # it wants this, or a receiver
+        super().__init__(folder, ["gpsd", "-N", "-n", *control, "-S", str(self.port), *receivers], "gpsd")
 
     def answers(self) -> bool:
         try:

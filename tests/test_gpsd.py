@@ -4,7 +4,7 @@ import json
 import socket
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -44,6 +44,12 @@ def fixed(sensor, dimensions=3):
     return until(lambda: (said := sensor.read()) and said["fix"] == dimensions and said)
 
 
+def ask(sensor):
+    """Read a few times."""
+    for _ in range(5):
+        sensor.read()
+
+
 def test_where_it_is_and_how_well_that_is_known(server):
     with Sensor(port=server.port) as sensor:
         said = fixed(sensor)
@@ -75,9 +81,9 @@ def test_without_satellites_there_is_no_position(server, receiver):
 
 
 def test_nothing_is_given_twice_and_a_receiver_that_has_gone_is_told(server, receiver, monkeypatch):
-    monkeypatch.setattr(gpsd, "STALE", 1.0)
     with Sensor(port=server.port) as sensor:
         fixed(sensor)
+        monkeypatch.setattr(gpsd, "STALE", 1.0)
         receiver.mute = True
         until(lambda: sensor.read() is None)
         with pytest.raises(UnavailableError, match="gpsd hears nothing from a receiver: is it plugged in"):
@@ -91,17 +97,17 @@ def test_a_gpsd_that_stops_hangs_and_comes_back(server, monkeypatch):
     sensor = Sensor(port=server.port)
     with sensor:
         fixed(sensor)
-        with server.hung(), pytest.raises(UnavailableError, match=r"gpsd at 127.0.0.1:\d+ does not answer"):
-            for _ in range(5):
-                begun = time.monotonic()
-                assert sensor.read() is None
-                assert time.monotonic() - begun < 1.2
+        with server.hung():
+            begun = time.monotonic()
+            assert sensor.read() is None
+            assert time.monotonic() - begun < 1.4
+            with pytest.raises(UnavailableError, match=r"gpsd at 127.0.0.1:\d+ does not answer"):
+                ask(sensor)
     with sensor:
         fixed(sensor)
         server.stop()
         with pytest.raises(OSError):
-            for _ in range(5):
-                sensor.read()
+            ask(sensor)
     with pytest.raises(UnavailableError, match=r"no gpsd answers at .*apt-get install gpsd"), sensor:
         pass
     server.start()
@@ -126,9 +132,9 @@ def test_check_and_found_say_what_is_there(tmp_path, server, receiver):
 
 
 def test_a_gpsd_without_a_receiver_says_what_to_do(tmp_path):
-    with Gpsd(tmp_path / "alone") as server:
-        with pytest.raises(UnavailableError, match="has no receiver: name it in /etc/default/gpsd"):
-            Sensor(port=server.port).check()
+    none = pytest.raises(UnavailableError, match="has no receiver: name it in /etc/default/gpsd")
+    with Gpsd(tmp_path / "alone") as server, none:
+        Sensor(port=server.port).check()
 
 
 def test_the_captured_answer():
@@ -185,7 +191,7 @@ def playing(answer, then=b""):
 
         def play():
             line, _ = listener.accept()
-            with line:
+            with line, suppress(ConnectionError):
                 line.sendall(then or VERSION)
                 while heard := line.recv(4096):
                     for _ in range(heard.count(b"?POLL")):
@@ -218,8 +224,7 @@ def test_answers_in_pieces_and_two_at_once():
 )
 def test_what_is_no_gpsd_is_told(said, reason):
     with playing(list, said) as port, Sensor(port=port) as sensor, pytest.raises(UnavailableError, match=reason):
-        for _ in range(3):
-            sensor.read()
+        ask(sensor)
 
 
 def test_half_an_answer_is_none(monkeypatch):
@@ -228,8 +233,7 @@ def test_half_an_answer_is_none(monkeypatch):
     with playing(lambda: [CAPTURED.encode()[:200]]) as port, Sensor(port=port) as sensor:
         assert sensor.read() is None
         with pytest.raises(UnavailableError, match="does not answer"):
-            for _ in range(5):
-                sensor.read()
+            ask(sensor)
 
 
 def test_nothing_is_left_open(server):

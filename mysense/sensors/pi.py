@@ -14,7 +14,7 @@ from pathlib import Path
 from mysense import plugin
 from mysense.options import seconds
 from mysense.plugin import Found, option
-from mysense.sensors._sysfs import ROOT, below, number, text, words
+from mysense.sensors._sysfs import ROOT, below, first, number, text, words
 from mysense.telegram import Field, Value
 
 UNDER_VOLTAGE, THROTTLED = 0x1, 0xE
@@ -79,9 +79,9 @@ class Sensor(plugin.Sensor):
         if (table := self.root / "proc/meminfo").exists():
             yield _fields("mem_free %"), lambda: _some("mem_free", memory(text(table)))
         if (load := self.root / "proc/loadavg").exists():
-            yield _fields("load -"), lambda: {"load": float(text(load).split()[0])}
+            yield _fields("load -"), lambda: {"load": first(load)}
         if (up := self.root / "proc/uptime").exists():
-            yield _fields("uptime s"), lambda: {"uptime": float(text(up).split()[0])}
+            yield _fields("uptime s"), lambda: {"uptime": first(up)}
 
     def _flags(self, word: int) -> Mapping[str, Value]:
         said, self._word = flags(word, self._word), word
@@ -94,7 +94,7 @@ class Sensor(plugin.Sensor):
         for _, source in self._sources:
             try:
                 values |= source()
-            except (OSError, ValueError, IndexError) as error:
+            except (OSError, ValueError) as error:
                 failures.append(error)
         if not values:
             raise OSError(str(failures[0]))
