@@ -52,7 +52,7 @@ class Place:
             if "here" in said:
                 self.location = Location(*said["here"])
 
-    def follow(self, values: Mapping[str, Value]) -> tuple[Mapping[str, Value], str]:
+    def follow(self, values: dict[str, Value]) -> tuple[dict[str, Value], str]:
         """The values of a telegram: without a location where the ident says it; and in words, when it has moved."""
         position = _position(values)
         if position is None:

@@ -179,7 +179,8 @@ class TestServers:
         program(
             bin,
             "dpkg",
-            'case "$2" in influxdb) printf "/lib/systemd/system/influxdb.service\\n/lib/systemd/system/influxdb.socket\\n/lib/systemd/system/influxdb@.service\\n/etc/init.d/influxdb\\n"; esac',
+            'case "$2" in influxdb) for unit in influxdb.service influxdb.socket influxdb@.service; do '
+            'echo "/lib/systemd/system/$unit"; done; echo /etc/init.d/influxdb; esac',
         )
         for name in ("systemctl", "update-rc.d"):
             program(bin, name, f'echo "{name} $*" >>"{self.log}"')

@@ -25,7 +25,7 @@ class Sysfs:
     """A tree of such files below *root*; what is not there yet is made."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self.root = root.absolute()  # links in it stay right wherever one stands
         self._iio: dict[str, Path] = {}
         self._probes: list[str] = []
         root.mkdir(parents=True, exist_ok=True)
