@@ -9,8 +9,10 @@ import pytest
 
 from mysense import config, registry
 from mysense.fields import QUANTITIES
+from mysense.journal.memory import MemoryJournal
 from mysense.node import Node
-from mysense.testing import Sysfs
+from mysense.telegram import Ident
+from mysense.testing import ManualClock, Sysfs
 from tests.kit import mysense
 
 ROOT = Path(__file__).parent.parent
@@ -51,9 +53,10 @@ def test_every_section_of_the_page_reads(tree, text):
 def test_two_probes_have_the_names_that_the_page_says(tree):
     [text] = [text for text in blocks("ini") if "ds18b20:water" in text]
     sensors = {end.section: end.plugin for end in config.parse(text).ends}
-    node = Node.__new__(Node)
-    node._sensors = sensors
-    fields = [field.name for field in node._fields()]
+    node = Node(Ident("Test", "k1"), sensors, 60.0, MemoryJournal(), ManualClock())
+    for section in sensors:
+        node.give(section, {"temp": 20.0})
+    fields = [field.name for field in node.ident().fields]
 
     assert fields == ["temp", "temp_water"]
 
