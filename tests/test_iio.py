@@ -133,6 +133,13 @@ def test_fields_can_be_chosen(tree):
         read(tree, channels=("hpa", "co2"))
 
 
+def test_its_fields_are_known_as_soon_as_the_device_is_there(tree):
+    sensor = Sensor(root=tree.root)
+    assert sensor.measures == ()
+    tree.bme280()
+    assert {field.name for field in sensor.measures} == {"temp", "rh", "hpa"}
+
+
 def test_a_device_that_measures_nothing_is_told(tree):
     tree.iio("odd", "1-0011", {"in_temp_offset": "1"})
     with pytest.raises(ConfigError, match="odd at 1-0011 measures nothing"):

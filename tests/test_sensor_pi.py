@@ -1,6 +1,7 @@
 """The Pi itself, and what of it other machines have."""
 
 import logging
+from pathlib import Path
 
 import pytest
 
@@ -119,6 +120,17 @@ def test_a_file_that_vanishes_or_says_something_else_costs_its_own_fields_only(t
 
     assert field not in said
     assert len(said) >= 4
+
+
+@pytest.mark.parametrize("disk", ["/nowhere", "/proc"])
+def test_a_disk_that_is_none_is_told_once(tree, caplog, disk):
+    tree.pi()
+    with Sensor(root=tree.root, disk=Path(disk)) as sensor, caplog.at_level(logging.WARNING):
+        assert all("disk_free" not in sensor.read() for _ in range(3))
+
+    [told] = caplog.records
+    assert told.getMessage().startswith("disk_free cannot be told: ")
+    assert disk in told.getMessage()
 
 
 def test_it_is_found_on_a_pi_only(tree):
