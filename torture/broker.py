@@ -23,7 +23,7 @@ from tests.servers import Influxd, Mosquitto
 
 TOLD = "has forgotten the session"
 LONG = 90
-"""Seconds to wait: when connection after connection is lost at once, a relay waits up to 72 (two clients of one name)."""
+"""Seconds; a relay of which connection after connection is lost at once stays away for up to 72."""
 
 
 class Forgotten(NamedTuple):
