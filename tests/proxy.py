@@ -84,6 +84,8 @@ class Proxy:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._listening: asyncio.Server | None = None
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if certificates else None
+        if self._tls:
+            self._tls.sni_callback = self._greeted
         self._held = self._bound(0)  # nobody else gets the port while we refuse
         self.port: int = self._held.getsockname()[1]
 
@@ -161,10 +163,16 @@ class Proxy:
         elif kind != "refuse" and self._listening is None:
             self._listening = await asyncio.start_server(self._begun, sock=self._bound(self.port), ssl=self._tls)
 
-    async def _begun(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task
+    def _greeted(self, *_: object) -> None:
+        if self.fault and self.fault.kind == "wrong certificate":
+            self.met["wrong certificate"] += 1
+
+    def _begun(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.ensure_future(self._serve(reader, writer))
         self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             if (fault := self.fault) and fault.answer:
                 await self._lie(fault, reader, writer)
@@ -173,7 +181,6 @@ class Proxy:
         except (OSError, EOFError):  # one of the two has gone
             pass
         finally:
-            self._tasks.discard(task)
             writer.close()
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

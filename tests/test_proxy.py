@@ -64,6 +64,12 @@ def asked(line, data):
     return said
 
 
+def drained(line):
+    """Hear to the end."""
+    while line.recv(100):
+        pass
+
+
 def test_without_a_fault_all_passes_and_many_at_once(proxy):
     with contextlib.ExitStack() as stack:
         lines = [
@@ -85,9 +91,11 @@ def test_a_cut_ends_the_connection_after_so_many_bytes(proxy, line, server, up):
 
 
 def test_a_reset_is_a_reset(proxy, line):
-    with proxy.struck(Fault("reset", False, 3)), pytest.raises(ConnectionResetError):
-        while asked(line, b"0123456789"):
-            pass
+    with proxy.struck(Fault("reset", False, 3)):
+        line.sendall(b"0123456789")
+        until(lambda: proxy.met["reset"])
+        with pytest.raises(ConnectionResetError):
+            drained(line)
 
 
 def test_half_closed_one_way_ends_and_the_other_goes_on(proxy, line, server):
@@ -136,8 +144,7 @@ def test_garbage_is_heard_and_what_is_answered_to_it_is_not(proxy, line, server)
     with proxy.struck(Fault("garbage", after=3, pause=0.2, noise=b"\0\xff")):
         assert asked(line, b"0123456789")[:5] == b"012\0\xff"[:5]
         line.sendall(b"what?")
-        while line.recv(100):
-            pass
+        drained(line)
     assert server.heard == b"hello0123456789"
 
 
