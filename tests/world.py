@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from tests.faults import HTTP, LINE, TLS, Fault
 from tests.kit import mysense, until
@@ -78,7 +78,7 @@ class World:
         self.aside = 0
         """Telegrams, at most at one time, that a far end had called wrong."""
 
-    def __enter__(self) -> "World":
+    def __enter__(self) -> Self:
         with self._stack as stack:
             self.broker = stack.enter_context(Mosquitto(self._folder / "mosquitto"))
             self.influxd = stack.enter_context(Influxd(self._folder / "influxd"))
