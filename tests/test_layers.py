@@ -15,11 +15,11 @@ LAYERS = """
     node  publishing  sample
     config
     ahead  outgoing
-    legacy  sampler  sections  timekeeping  worker
+    legacy  place  sampler  sections  timekeeping  worker
     registry
     channels.*  journal.*  processors.*  sensors.*
-    channels._http  channels._influx.*  channels._mqtt.*  sensors._serial
-    channels._tls
+    channels._http  channels._influx.*  channels._mqtt.*  sensors._iio  sensors._lapses  sensors._serial
+    channels._tls  sensors._sysfs
     logs  pipeline
     settings
     examples  journal  plugin

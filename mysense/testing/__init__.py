@@ -18,9 +18,11 @@ import pytest
 pytest.register_assert_rewrite("mysense.testing.plugins", "mysense.testing.subscribers", "mysense.testing.journal")
 
 from mysense.testing.clock import ManualClock as ManualClock  # noqa: E402
+from mysense.testing.gps import Receiver as Receiver  # noqa: E402
 from mysense.testing.journal import JournalContract as JournalContract  # noqa: E402
 from mysense.testing.plugins import ProcessorContract as ProcessorContract  # noqa: E402
 from mysense.testing.plugins import PublisherContract as PublisherContract  # noqa: E402
 from mysense.testing.plugins import SensorContract as SensorContract  # noqa: E402
 from mysense.testing.subscribers import SubscriberContract as SubscriberContract  # noqa: E402
 from mysense.testing.subscribers import normal as normal  # noqa: E402
+from mysense.testing.sysfs import Sysfs as Sysfs  # noqa: E402
