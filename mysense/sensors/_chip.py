@@ -71,7 +71,8 @@ class Chip(plugin.Sensor):
             if self._damaged >= DAMAGED:
                 raise UnavailableError(f"{self._at} on {self._line.path}: {error}") from error
             return None
-        self._damaged = 0
+        if reading:
+            self._damaged = 0
         return reading
 
     def check(self) -> str:

@@ -66,7 +66,7 @@ class Bus:
         self._memory: dict[tuple[int, bytes], bytes] = {}
         self._said: dict[int, bytes] = {}
         self._unsaid: set[int] = set()
-        self._trouble: OSError | None = None
+        self._trouble_at = 0
         self._again = False
 
     def open(self) -> None:
@@ -94,9 +94,9 @@ class Bus:
             yield
         except OSError as error:
             raise self._told(error) from None
-        except Exception:
-            if self._trouble:
-                raise self._told(self._trouble) from None
+        except Exception as error:
+            if trouble := _behind(error):
+                raise self._told(trouble) from None
             raise
         finally:
             self._deadline = None
@@ -215,8 +215,7 @@ class Bus:
     def _transfer(self, address: int, out: bytes | None, count: int) -> bytes:
         try:
             return self._bus.transfer(address, out, count, self._left())
-        except OSError as error:
-            self._trouble = error
+        except OSError:
             self._trouble_at = address
             raise
 
@@ -249,6 +248,15 @@ class Bus:
         except OSError:
             return ""
         return f" (what answers: {listed(found)})" if found else " (nor anywhere on it)"
+
+
+def _behind(error: BaseException | None) -> OSError | None:
+    """The OSError for which a library raised something else."""
+    while error:
+        error = error.__cause__ or error.__context__
+        if isinstance(error, OSError):
+            return error
+    return None
 
 
 def listed(addresses: Iterable[int], between: str = ", ") -> str:

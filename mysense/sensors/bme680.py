@@ -72,7 +72,7 @@ class Sensor(Chip):
     def begin(self, bus: Bus, address: int) -> None:
         _bosch.insist(bus, address, "bme680")
         library = adafruit("adafruit_bme680")
-        self._driver: Any = library.Adafruit_BME680_I2C(bus, address, refresh_rate=1000)
+        self._driver: Any = library.Adafruit_BME680_I2C(bus, address, refresh_rate=10**9)
         self._driver.filter_size = 0
         _bosch.compare(bus, address, *TRIM)
         mend(self._driver, [bus.answers(address, register) for register in TRIM[1:]])
