@@ -1,7 +1,10 @@
 """The real driver libraries on a simulated bus: one moment, one conversion, disturbed bits, supplies that dip."""
 
+import errno
 import itertools
+import json
 import re
+import textwrap
 import threading
 import time
 from importlib import import_module
@@ -15,7 +18,7 @@ from mysense.testing.chips import bme280, scd30, sht4x, sht31
 from mysense.testing.chips import bme680 as chip680
 from mysense.testing.chips import scd4x as chip4x
 from mysense.testing.i2c import SimulatedBus, chip
-from tests.kit import until
+from tests.kit import Kit, until
 
 PLACES = {
     "bme280": 0x76, "bmp280": 0x77, "bme680": 0x77, "sht31": 0x44, "sht4x": 0x45, "scd30": 0x61, "scd4x": 0x62,
@@ -164,6 +167,23 @@ def test_a_sensor_behind_a_socket(name, played, tmp_path):
     sensor.close()
 
 
+def test_a_controller_that_cannot_write_nothing_will_do(name, sensor, played, place, monkeypatch):
+    """That of a Raspberry Pi 5: the libraries look whether somebody is there by writing nothing."""
+    real = played.transfer
+
+    def transfer(address, out, count, seconds):
+        if out == b"":
+            raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+        return real(address, out, count, seconds)
+
+    monkeypatch.setattr(played, "transfer", transfer)
+    with sensor:
+        assert_true(read(sensor), sensor)
+    played.away.add(place)
+    with pytest.raises(OSError, match="nothing answers"):
+        sensor.open()
+
+
 def test_the_bus_is_left_when_setting_up_fails(sensor, played, place):
     played.away.add(place)
     with pytest.raises(OSError), sensor:
@@ -171,8 +191,16 @@ def test_the_bus_is_left_when_setting_up_fails(sensor, played, place):
     assert played.name not in _wires.Shared._all
 
 
-def test_check_says_where(sensor, played, place):
-    assert sensor.check() == f"{place:#x} on {played.name}"
+def test_check_says_what_and_where(sensor, played, place):
+    assert sensor.check() == f"{sensor.device} at {place:#x} on {played.name}"
+
+
+def test_a_check_does_not_disturb_the_sensor_at_work(name, sensor, played, place):
+    with sensor:
+        read(sensor)
+        assert registry.find("sensor", name)(bus=played.name).check()
+        assert sensor.read() is not None or hasattr(played.chips[place], "co2")
+        assert_true(read(sensor), sensor)
 
 
 @pytest.mark.parametrize(
@@ -293,7 +321,9 @@ class TestBosch:
     def test_the_one_that_fits_is_taken(self):
         with SimulatedBus({0x76: simulated("bme280"), 0x77: simulated("bmp280")}) as played:
             for name, place in (("bme280", 0x76), ("bmp280", 0x77)):
-                assert registry.find("sensor", name)(bus=played.name).check().startswith(f"{place:#x} ")
+                assert (
+                    registry.find("sensor", name)(bus=played.name).check().startswith(f"{name.upper()} at {place:#x} ")
+                )
 
     def test_what_is_no_chip_of_bosch(self, name, played, place):
         played.chips[place].registers[0xD0] = 0x33
@@ -435,7 +465,7 @@ def test_the_other_family_of_humidity_sensors_is_named(there, wanted):
 def test_a_stranger_at_the_address_of_a_humidity_sensor():
     with (
         SimulatedBus({0x44: bme280.Chip()}) as played,
-        pytest.raises(OSError, match=r"0x44 on played:\d+ is no SHT31: it does not say a serial number"),
+        pytest.raises(OSError, match=r"0x44 on played:\d+ is no SHT31$"),
     ):
         registry.find("sensor", "sht31")(bus=played.name).open()
 
@@ -546,3 +576,53 @@ def test_a_library_that_is_missing_or_cannot_be_used_says_what_to_type(monkeypat
     monkeypatch.setattr(_chip, "library", refuse)
     with pytest.raises(ImportError, match=r"'gpiod' was not found.*pip install 'mysense\[adafruit\]'"):
         _chip.adafruit("adafruit_sht31d")
+
+
+def test_a_kit_with_sensors_on_a_bus_of_another_process_goes_through_an_outage(tmp_path):
+    """One telegram has the values of all; two of a kind keep apart; what comes back is measured again."""
+    conf = f"""
+        [id]
+        project = I2C
+        serial = kit
+        [daemon]
+        interval = 1
+        [sensor:bme280]
+        bus = unix:{tmp_path}/bus
+        i2c = 0x76
+        interval = 0.2
+        [sensor:bme280:outside]
+        bus = unix:{tmp_path}/bus
+        i2c = 0x77
+        interval = 0.2
+        [sensor:sht4x]
+        bus = unix:{tmp_path}/bus
+        interval = 0.2
+        fields = warmth, damp
+        [publisher:console]
+        format = json
+        file = {tmp_path}/out
+    """
+    chips = {0x76: bme280.Chip(temp=20), 0x77: bme280.Chip(temp=-10), 0x44: sht4x.Chip(temp=30, rh=20)}
+    played, kit = SimulatedBus(chips), Kit(tmp_path, textwrap.dedent(conf))
+
+    def newest():
+        lines = (tmp_path / "out").read_text().splitlines() if (tmp_path / "out").exists() else []
+        return next((told["data"] for line in reversed(lines) if "data" in (told := json.loads(line))), {})
+
+    def all_there():
+        return {"temp", "temp_outside", "warmth", "damp"} <= newest().keys() and newest()
+
+    try:
+        with played.served(tmp_path / "bus"):
+            kit.start()
+            data = until(all_there)
+            assert (data["temp"], data["temp_outside"], data["warmth"]) == pytest.approx((20, -10, 30), abs=0.05)
+        until(lambda: {w["state"] for w in kit.status()["workers"] if w["section"].startswith("sensor")} == {"waiting"})
+        chips[0x76].temp = 24.0
+        with played.served(tmp_path / "bus"):
+            until(lambda: all_there() and newest()["temp"] == pytest.approx(24, abs=0.05))
+            kit.stop()
+    finally:
+        kit.kill()
+    told = [line for line in kit.log.read_text().splitlines() if "waiting" in line]
+    assert len(told) == 3, "an outage is told once by each"
