@@ -14,7 +14,7 @@ from mysense.sensors._sensirion import answer
 SILENT = 4
 """After so many of its periods without a value a sensor is set up anew."""
 QUESTIONS = {"SCD30": (b"\xd1\x00", 1, 0.005), "SCD4x": (b"\xe4\xb8", 1, 0.002)}
-"""What each can be asked at any time (its version; whether there is a value), the words that come back, and when (s)."""
+"""What each can be asked at any time (its version; is there a value), the words that come back, and when (s)."""
 
 
 class Carbon(Chip):
