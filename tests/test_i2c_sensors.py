@@ -12,7 +12,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from mysense import registry
+from mysense import options, registry
+from mysense.errors import ConfigError
 from mysense.sensors import _chip, _i2c_known, _scd, _sensirion, _wires, bme680, scd4x
 from mysense.testing.chips import bme280, scd30, sht4x, sht31
 from mysense.testing.chips import bme680 as chip680
@@ -565,10 +566,13 @@ class TestWords:
             assert chips[place].read(len(text) // 2).hex() == text
 
 
-def test_options_are_checked_when_they_are_read():
-    cls = registry.find("sensor", "bme280")
-    with pytest.raises(ValueError, match="is no bus"):
-        cls(bus="i2c-1")
+def test_every_mistake_in_a_section_is_told():
+    with pytest.raises(ConfigError) as caught:
+        options.parse(registry.find("sensor", "bme280"), {"bus": "i2c-1", "i2c": "76"}, str)
+
+    assert len(caught.value.problems) == 2
+    assert "'i2c-1' is no bus" in str(caught.value)
+    assert "write the address with 0x, as 0x76" in str(caught.value)
 
 
 def test_a_library_that_is_missing_or_cannot_be_used_says_what_to_type(monkeypatch):
