@@ -435,6 +435,18 @@ class TestCarbon:
             cls(pressure=101.3)
 
 
+def test_damage_counts_also_when_there_is_nothing_to_read_between():
+    with SimulatedBus({0x62: chip4x.Chip(clock=fast)}) as played, scd4x.Sensor(bus=played.name) as sensor:
+        chip_, real = played.chips[0x62], played.chips[0x62].read
+        read(sensor)
+        chip_.read = lambda count: real(count)[:-1] + b"\0" if count == 9 else real(count)
+        chip_.co2 = 500.0  # its checksum is not 0
+        waited = []
+        with pytest.raises(OSError, match="CRC"):
+            until(lambda: waited.append(sensor.ready()) or sensor.read(), 10)
+        assert False in waited
+
+
 def test_the_memory_of_an_scd30_is_written_only_when_something_changes():
     with SimulatedBus({0x61: scd30.Chip(clock=fast)}) as played:
         cls = registry.find("sensor", "scd30")
