@@ -13,14 +13,17 @@ A suite is a class to derive from; it asks for one method, ``make``::
 a folder) comes from a fixture with ``autouse`` in the class.
 """
 
+from mysense.testing.clock import ManualClock as ManualClock
+from mysense.testing.gps import Receiver as Receiver
+from mysense.testing.sysfs import Sysfs as Sysfs
+
 try:
     import pytest
-except ModuleNotFoundError:  # the simulated buses and devices work without
+except ModuleNotFoundError:  # what plays devices works without
     pass
 else:
     pytest.register_assert_rewrite("mysense.testing.plugins", "mysense.testing.subscribers", "mysense.testing.journal")
 
-    from mysense.testing.clock import ManualClock as ManualClock
     from mysense.testing.journal import JournalContract as JournalContract
     from mysense.testing.plugins import ProcessorContract as ProcessorContract
     from mysense.testing.plugins import PublisherContract as PublisherContract
