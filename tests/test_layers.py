@@ -18,8 +18,12 @@ LAYERS = """
     legacy  place  sampler  sections  timekeeping  worker
     registry
     channels.*  journal.*  processors.*  sensors.*
-    channels._http  channels._influx.*  channels._mqtt.*  sensors._iio  sensors._lapses  sensors._serial
-    channels._tls  sensors._sysfs
+    sensors._i2c_known
+    sensors._scd
+    sensors._chip  sensors._sht
+    sensors._bosch  sensors._sensirion
+    channels._http  channels._influx.*  channels._mqtt.*  sensors._i2c  sensors._iio  sensors._lapses  sensors._serial
+    channels._tls  sensors._sysfs  sensors._wires
     logs  pipeline
     settings
     examples  journal  plugin
