@@ -18,7 +18,7 @@ LAYERS = """
     legacy  sampler  sections  timekeeping  worker
     registry
     channels.*  journal.*  processors.*  sensors.*
-    channels._http  channels._influx.*  channels._mqtt.*  sensors._serial
+    channels._http  channels._influx.*  channels._mqtt.*  sensors._duty  sensors._frames  sensors._serial
     channels._tls
     logs  pipeline
     settings
