@@ -15,11 +15,11 @@ LAYERS = """
     node  publishing  sample
     config
     ahead
-    legacy  sampler  sections  timekeeping  worker
+    legacy  recognising  sampler  sections  timekeeping  worker
     registry
     channels.*  journal.*  processors.*  sensors.*
-    channels._http  channels._influx.*  channels._mqtt.*  sensors._duty  sensors._frames  sensors._serial
-    channels._tls
+    channels._http  channels._influx.*  channels._mqtt.*  sensors._shdlc
+    channels._tls  sensors._duty  sensors._frames  sensors._serial
     logs  pipeline
     settings
     examples  journal  plugin

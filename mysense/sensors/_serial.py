@@ -86,10 +86,11 @@ def _advice(port: str, error: OSError) -> str:
 
 
 class Question(NamedTuple):
-    """Bytes that make a device say who it is, and those that leave it as it was before."""
+    """Bytes that make a device speak, those that leave it as it was before, and the seconds that this may take."""
 
     ask: bytes
     undo: bytes = b""
+    patience: float = 1.2
 
 
 class SerialSensor(plugin.Sensor):

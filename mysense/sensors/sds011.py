@@ -72,7 +72,7 @@ WAKE, SLEEP = command(STATE, 1, 1), command(STATE, 1, 0)
 class Sensor(SerialSensor):
     """Nova SDS011 dust sensor: woken for each reading, so that its laser lasts for years."""
 
-    questions = (Question(command(FIRMWARE)), Question(WAKE, SLEEP))
+    questions = (Question(command(FIRMWARE)), Question(WAKE * 2, SLEEP))  # the first call is often lost
 
     interval: float = option(120.0, "seconds from one reading to the next", parse=seconds)
     warm_up: float = option(20.0, "seconds after waking of which nothing is believed", parse=seconds)

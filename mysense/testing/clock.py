@@ -65,7 +65,7 @@ class ManualClock(Clock):
 
 
 class FastClock(Clock):
-    """Runs *speed* times as fast as this machine's clocks."""
+    """Runs *speed* times as fast as this machine's clocks, as if the machine had just been started."""
 
     def __init__(self, speed: float) -> None:
         self._speed = speed
@@ -78,7 +78,7 @@ class FastClock(Clock):
         return self._begun[1] + (super().monotonic() - self._begun[1]) * self._speed
 
     def uptime(self) -> int:
-        return self._begun[2] + round((super().uptime() - self._begun[2]) * self._speed)
+        return round((super().uptime() - self._begun[2]) * self._speed)
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
         return super().wait(event, seconds / self._speed)
