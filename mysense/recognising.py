@@ -50,17 +50,17 @@ def serial_sensors() -> Mapping[str, type[SerialSensor]]:
 
 
 def _questions(kinds: Mapping[str, type[SerialSensor]]) -> Iterator[tuple[int, Question]]:
-    """What to ask at which speed: those that wake nobody first, the fast lines first, short questions first.
+    """What to ask at which speed: first what wakes nobody, the slow lines first, short questions first.
 
     A short one is no command to anybody else, while the letters in a long one are some to a device of text.
     """
     asked = {
-        (bool(question.undo), question.patience, -kind.baudrate, len(question.ask), question)
+        (bool(question.undo), question.patience * bool(question.undo), kind.baudrate, len(question.ask), question)
         for kind in kinds.values()
         for question in kind.questions
     }
     for _, _, speed, _, question in sorted(asked):
-        yield -speed, question
+        yield speed, question
 
 
 class _Ear:

@@ -90,7 +90,7 @@ class Question(NamedTuple):
 
     ask: bytes
     undo: bytes = b""
-    patience: float = 1.2
+    patience: float = 0.6
 
 
 class SerialSensor(plugin.Sensor):

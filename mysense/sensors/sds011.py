@@ -58,12 +58,12 @@ def name(frame: bytes) -> str:
     return frame[6:8].hex().upper()
 
 
-def _replies(frame: bytes, word: int) -> bool:
-    return frame[1] == REPLY and frame[2] == word
+def _replies(frame: bytes, *words: int) -> bool:
+    return frame[1] == REPLY and frame[2:].startswith(bytes(words))
 
 
 def _awake(frame: bytes) -> bool:
-    return frame[1] == DATA or _replies(frame, STATE)
+    return frame[1] == DATA or _replies(frame, STATE, 1, 1)
 
 
 WAKE, SLEEP = command(STATE, 1, 1), command(STATE, 1, 0)
@@ -136,7 +136,7 @@ class Sensor(SerialSensor):
     def _sure(self, *words: int) -> bytes:
         """The reply to a command, which is said again when it is lost."""
         for _ in range(4):
-            reply = self._frames.ask(command(*words), lambda frame: _replies(frame, words[0]), 0.5)
+            reply = self._frames.ask(command(*words), lambda frame: _replies(frame, *words), 0.5)
             if reply is not None:
                 return reply
             self._frames.expect(1.8)
