@@ -100,7 +100,7 @@ def main() -> None:
         folder = Path(name)
         with Influxd(folder / "asked") as server:
             print(f"{args.count:,} telegrams, {args.rounds} rounds; {tables.place(server.version)}")
-        if args.shapes:
+        if args.shapes and args.rounds:
             measure(args, names, folder)
         if args.losses:
             disturb(args, names, folder)

@@ -76,7 +76,7 @@ class Ident:
     def __post_init__(self) -> None:
         object.__setattr__(self, "meta", MappingProxyType(dict(self.meta)))
 
-    @property
+    @cached_property
     def node(self) -> str:
         """The name of the node: ``<project>_<serial>``."""
         return f"{self.project}_{self.serial}"

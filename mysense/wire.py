@@ -13,7 +13,6 @@ stand between. Times are seconds since 1970 UTC, whole or decimal, and read exac
 
 import json
 import math
-import re
 from collections.abc import ItemsView, Iterable, Iterator, Mapping, MutableMapping
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -22,14 +21,11 @@ from typing import Any
 from mysense.telegram import SECOND, Data, Field, Ident, Item, Location, Note, Telegram, Value, clean
 
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
-_read_json = json.JSONDecoder().raw_decode
 _OWN = ("project", "serial", "label", "geolocation", "fields", "since")
 _FARTHEST = 2**63 - 1
 _LISTS = ("fields", "units", "types")  # the parallel lists of a legacy ident
 _ROOM = 1_000_000
 """Characters of the names that are made for the members of the lists and objects of one record."""
-_PLAIN = 4096
-"""Characters of a record that is read as what kits send day in, day out."""
 
 UNREADABLE = "unreadable"
 """What the text of values is called that can no longer be read."""
@@ -257,41 +253,6 @@ def _decode(message: Any, idents: MutableMapping[tuple[str, str], Ident]) -> Ite
 def _time(record: dict[str, Any]) -> int:
     value = record.pop("time")
     return nanoseconds(value.text if isinstance(value, _Exact) else value)
-
-
-def plain_record(text: str) -> tuple[int, JsonValues] | None:
-    """Time (ns) and values of a record of data that holds a whole time, first, and then only numbers.
-
-    That is what kits send day in, day out, and it is read only once: the values stay text.
-    None for every other record, be it right or wrong.
-
-    >>> time, values = plain_record('{"time": 1494777772, "pm25": 3.5, "rh": 25}')
-    >>> time, values.text
-    (1494777772000000000, '{"pm25":3.5,"rh":25}')
-    """
-    if len(text) > _PLAIN or not text.startswith('{"time":'):
-        return None
-    try:
-        values, end = _read_json(text)
-        time, *numbers = values.values()
-        if type(time) is not int or not numbers or not math.isfinite(sum(numbers)):
-            return None
-    except (ValueError, TypeError, OverflowError, RecursionError, AttributeError):
-        return None
-    if not (
-        end == len(text)
-        and _plain_names(tuple(values))
-        and text.count(":") == len(values)
-        and abs(time) < _FARTHEST // SECOND
-    ):
-        return None
-    return time * SECOND, JsonValues("{" + "".join(text[text.index(",") + 1 :].split()))
-
-
-@lru_cache(maxsize=1024)
-def _plain_names(names: tuple[str, ...]) -> bool:
-    """Whether names can stand in JSON as they are, and hold no blank and no colon."""
-    return all(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*", name) for name in names)
 
 
 def flat(values: Mapping[str, Any]) -> dict[str, Value]:

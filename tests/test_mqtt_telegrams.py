@@ -361,8 +361,33 @@ def test_a_message_that_nothing_could_hold_is_refused(value):
         made().of(TOPIC, payload)
 
 
-def test_a_record_of_uncommon_length_is_not_remembered_by_its_names():
-    fields = ",".join(f'"f{n}":{n}' for n in range(1000))
+def test_a_record_of_uncommon_length_has_no_pattern():
+    fields = {f"f{n}": n for n in range(1000)}
+    telegrams = made()
+    for time in range(T0, T0 + 4):
+        telegrams.of(TOPIC, classic(time, **fields))
 
-    assert wire.plain_record(f'{{"time":1,{fields}}}') is None
-    assert wire.plain_record('{"time":1,"f0":0}')
+    assert not telegrams._patterns
+
+
+def test_names_of_strangers_fill_no_memory_with_patterns(monkeypatch):
+    monkeypatch.setattr(subject, "PATTERNS", 3)
+    telegrams = made()
+    for time in range(T0, T0 + 30):
+        for n in range(10):
+            ident = Ident("BdP", f"k{n}")
+            [data] = telegrams.of(f"IoS/BdP/k{n}", classic(time, ident, **{f"f{n}": 1}))
+            assert (data.ident, dict(data.values)) == (ident, {f"f{n}": 1})
+
+    assert len(telegrams._patterns) == 3
+
+
+def test_a_kit_whose_values_are_sometimes_missing_is_read_quickly(monkeypatch):
+    telegrams = made()
+    for time in range(T0, T0 + 4):
+        telegrams.of(TOPIC, classic(time, temp=1.5, rh=50))
+    monkeypatch.setattr(telegrams, "_read", None)
+
+    for n, values in enumerate([{"temp": 1.5}, {"temp": 2, "rh": 50}, {"rh": 0}]):
+        [data] = telegrams.of(TOPIC, classic(T0 + 10 + n, **values))
+        assert (data.time, dict(data.values)) == ((T0 + 10 + n) * SECOND, values)

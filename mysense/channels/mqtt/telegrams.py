@@ -6,12 +6,14 @@ that, only the record has to be read.
 """
 
 import json
+import re
 from collections import ChainMap
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from mysense import wire
+from mysense.channels.mqtt import records
 from mysense.channels.mqtt.topics import Topics
 from mysense.state import State
 from mysense.telegram import Data, Ident, Telegram, ident_of
@@ -26,6 +28,8 @@ TOLD = 10_000
 """Nodes whose idents are remembered over a restart."""
 ROOM = 16_000_000
 """Characters of all these idents."""
+PATTERNS = 256
+"""Kinds of records that are read by a pattern of their own."""
 LARGEST = 16_384
 """Characters of the idents of a node that are remembered so, and bytes before a record."""
 _IDENT = "ident "
@@ -42,6 +46,8 @@ class Head(NamedTuple):
     text: bytes
     names: Names
     ident: Ident
+    pattern: re.Pattern[bytes] | None = None
+    """What its records are like, once one has been read by a pattern."""
 
 
 _NONE = Head(b"", ("", ""), Ident("", ""))
@@ -53,6 +59,7 @@ class Telegrams:
     def __init__(self, topics: Topics, state: State) -> None:
         self._topics, self._state = topics, state
         self._heads: dict[str, Head] = {}
+        self._patterns: dict[tuple[str, ...], re.Pattern[bytes]] = {}
         self._told: dict[Names, list[Ident]] = {}  # the newest last
         self._room = ROOM
         for key, text in state.items():
@@ -70,12 +77,25 @@ class Telegrams:
 
     def of(self, topic: str, payload: bytes) -> Sequence[Telegram]:
         """The telegrams of a message, none of nodes that nobody asked for; ValueError if it is no telegram."""
-        head, names, ident = self._heads.get(topic, _NONE)
-        if head and payload.startswith(head) and payload.endswith(b"}") and self._idents.get(names) is ident:
-            record = wire.plain_record(str(payload[len(head) : -1], "utf-8", "replace"))
+        text, names, ident, pattern = self._heads.get(topic, _NONE)
+        if text and payload.startswith(text) and payload.endswith(b"}") and self._idents.get(names) is ident:
+            begin, end = len(text), len(payload) - 1
+            record = records.read(payload, begin, end, pattern) if pattern else None
+            record = record or self._any(topic, payload, begin, end)
             if record and (ident.since is None or record[0] >= ident.since):
                 return (Data(ident, *record),)
         return self._read(topic, payload)
+
+    def _any(self, topic: str, payload: bytes, begin: int, end: int) -> tuple[int, wire.JsonValues] | None:
+        """A record that is not like those before it; what comes next may be like this one."""
+        if end - begin > records.LONGEST or not (record := records.read(payload, begin, end)):
+            return None
+        if (head := self._heads[topic]).pattern is None:
+            names = records.names(payload[begin:end])
+            if names not in self._patterns and len(self._patterns) < PATTERNS:
+                self._patterns[names] = records.alike(names)
+            self._heads[topic] = head._replace(pattern=self._patterns.get(names, records.ANY))
+        return record
 
     def _read(self, topic: str, payload: bytes) -> Sequence[Telegram]:
         if max(len(self._idents), len(self._heads)) > NODES or self._size > MEMORY:
