@@ -18,8 +18,11 @@ LAYERS = """
     legacy  recognising  sampler  sections  timekeeping  worker
     registry
     channels.*  journal.*  processors.*  sensors.*
-    channels._http  channels._influx.*  channels._mqtt.*  sensors._shdlc
-    channels._tls  sensors._duty  sensors._frames  sensors._serial
+    sensors._i2c_known  sensors._scd
+    sensors._chip  sensors._sht  sensors._sps30
+    sensors._bosch  sensors._sensirion
+    channels._http  channels._influx.*  channels._mqtt.*  sensors._i2c  sensors._shdlc
+    channels._tls  sensors._duty  sensors._frames  sensors._serial  sensors._wires
     logs  pipeline
     settings
     examples  journal  plugin
