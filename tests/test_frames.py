@@ -20,7 +20,11 @@ SENSIRION = Sps30()._reply(0x03, bytes(range(0x0A, 0x14)) + b"\x7d\x7e\x7d\x5e" 
 FRAMES = {
     "sds011": (sds011, sds011.decode, [DUST, bytes.fromhex("AAC0 0000 0000 A160 01AB")]),
     "pms": (pms, pms.decode, [PARTICLES, Pms(words=(0,) * 12).data()]),
-    "pms3003": (pms, lambda frame: pms.decode(frame, "PMS3003"), [Pms(words=(1, 2, 3, 4, 5, 6, 7, 8))._frame(bytes(18))]),
+    "pms3003": (
+        pms,
+        lambda frame: pms.decode(frame, "PMS3003"),
+        [Pms(words=(1, 2, 3, 4, 5, 6, 7, 8))._frame(bytes(18))],
+    ),
     "mhz19": (mhz19, mhz19.decode, [CARBON]),
     "shdlc": (_shdlc, _shdlc.decode, [SENSIRION, Sps30()._reply(0xD2, bytes(4))]),
 }
@@ -117,11 +121,11 @@ def test_what_is_passed_over_is_told_at_first_and_then_each_time_it_has_become_t
 def test_silence_and_strange_talk_are_told_apart(line, frames):
     assert frames.next(0.3) is None
     frames.expect(10)
-    with pytest.raises(TimeoutError, match="no answer from a SDS011: has it power"):
+    with pytest.raises(TimeoutError, match="the SDS011 does not answer: has it power"):
         frames.expect(0.3)
     line.say(b"511,21\r\n")
     assert frames.next(0.1) is None
-    with pytest.raises(TimeoutError, match="nothing that a SDS011 says"):
+    with pytest.raises(TimeoutError, match="no word of the SDS011"):
         frames.expect(0.3)
     line.say(DUST)
     assert frames.next(1) == DUST

@@ -89,9 +89,11 @@ class Frames:
         if self._silence < patience:
             return
         if self._strange:
-            raise TimeoutError(f"{self._port.name}: what comes is nothing that a {self._device} says")
+            raise TimeoutError(
+                f"{self._port.name}: what comes is no word of the {self._device}: is another device there?"
+            )
         raise TimeoutError(
-            f"{self._port.name}: no answer from a {self._device}: has it power, is its TX at our RX and its RX at our TX?"
+            f"{self._port.name}: the {self._device} does not answer: has it power, are RX and TX the right way round?"
         )
 
     def _hear(self, heard: bytes) -> None:

@@ -143,7 +143,9 @@ class Sensor(SerialSensor):
     def _look(self, frame: bytes) -> None:
         """OSError for a frame of another model, and where the device itself tells of a fault."""
         if len(frame) != _LENGTH[self.model]:
-            raise OSError(f"{self._port.name}: no {self.model} sends {len(frame)} bytes: which one is it? (option model)")
+            raise OSError(
+                f"{self._port.name}: no {self.model} sends {len(frame)} bytes: which one is it? (option model)"
+            )
         if self._duty.warm and (code := error(frame)):
             raise OSError(f"{self._port.name}: the {self.model} tells of a fault (code {code})")
 

@@ -43,7 +43,8 @@ class Sensor(SerialSensor):
     baudrate: ClassVar[int] = 115200
     questions = _sps30.QUESTIONS
     measures = tuple(
-        Field(name, {"grain": "um"}.get(name, "pcs/L" if name.endswith("_cnt") else "ug/m3"), "SPS30") for name in _NAMES
+        Field(name, {"grain": "um"}.get(name, "pcs/L" if name.endswith("_cnt") else "ug/m3"), "SPS30")
+        for name in _NAMES
     )
 
     i2c: Address | None = option(None, "instead of port: its address on I2C, which is 0x69", parse=Address.parse)
