@@ -91,7 +91,7 @@ class TestShinyei(Serial):
     name = "shinyei"
 
 
-class TestSpec_dgs(Serial):  # noqa: N801 (its module is called so)
+class TestSpec_dgs(Serial):
     name = "spec_dgs"
 
 

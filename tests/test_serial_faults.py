@@ -5,6 +5,7 @@ import logging
 import os
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -131,6 +132,14 @@ def test_halves_and_frames_that_run_together_cost_only_themselves(name):
         line.fault = fault
         for _ in range(3):
             assert read(sensor, 60) == pytest.approx(kind.reading)
+
+
+@pytest.mark.parametrize(("name", "options"), [("pms", {}), ("sds011", {"mode": "query"})])
+def test_one_that_is_not_asked_while_it_warms_up_is_not_taken_for_silent(name, options, monkeypatch):
+    monkeypatch.setattr(KINDS[name].module, "PATIENCE", 1.0)
+    kind = replace(KINDS[name], speed=12.0)  # warming up takes two seconds
+    with kind.line() as line, kind.sensor(line, **options) as sensor:
+        assert read(sensor) == pytest.approx(kind.reading)
 
 
 @EACH

@@ -126,10 +126,10 @@ class Sensor(SerialSensor):
             self._duty.wake()
         if self._duty.warm and self.clock.monotonic() - self._asked >= PACE:
             self._asked = self.clock.monotonic()
-            self._port.write(ASK)
+            self._frames.send(ASK)
         frame = self._frames.next(0.7)
         if frame is None or len(frame) == REPLY:
-            if self._duty.warm:
+            if self._frames.unanswered:
                 self._frames.expect(PATIENCE)
             return None
         self._look(frame)

@@ -111,10 +111,10 @@ class Sensor(SerialSensor):
         asks = self.mode == "query"
         if asks and self._duty.warm and self.clock.monotonic() - self._asked >= SLOWEST:
             self._asked = self.clock.monotonic()
-            self._port.write(command(DATUM))
+            self._frames.send(command(DATUM))
         frame = self._frames.next(0.7)
         if frame is None or frame[1] != DATA:
-            if self._duty.warm or not asks:
+            if self._frames.unanswered or not asks:
                 self._frames.expect(PATIENCE)
             return None
         reading = self._duty.add(decode(frame))

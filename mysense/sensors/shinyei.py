@@ -109,10 +109,10 @@ class Sensor(SerialSensor):
                     f"{self._port.name}: the board does not do as it is told: is version 1 of its program on it?"
                 )
             self._told, self._tries = time.monotonic(), self._tries + 1
-            self._port.write(self._setting())
+            self._frames.send(self._setting())
         elif self._set and not self._asked:
             self._asked = True
-            self._port.write(b"\n")
+            self._frames.send(b"\n")
 
     def _setting(self) -> bytes:
         return b"C %d %d R\n" % (max(self.interval, 2 * self.sample), self.sample)

@@ -137,7 +137,7 @@ class Sensor(SerialSensor):
         if time.monotonic() - self._asked >= PACE:
             self._frames.forget()
             self._asked = time.monotonic()
-            self._port.write(ASK)
+            self._frames.send(ASK)
         line = self._frames.next(0.7)
         if line is None:
             self._frames.expect(PATIENCE)
