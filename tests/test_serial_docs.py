@@ -68,3 +68,11 @@ def test_messages_of_the_page_are_those_of_the_program():
     for message in re.findall(r"^\| `(.*?)` \|", PAGE, re.MULTILINE):
         parts = [part.strip(" :") for part in message.split("…")]
         assert all(part in said for part in parts), message
+
+
+def test_devices_are_played_without_what_only_tests_need():
+    names = ", ".join(f"mysense.testing.devices.{name}" for name in serial_sensors())
+    program = f"import sys; sys.modules['pytest'] = None; import mysense.testing.serial, mysense.testing.i2c, {names}"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+
+    assert done.returncode == 0, done.stderr

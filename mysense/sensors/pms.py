@@ -85,7 +85,7 @@ PASSIVE, ASK, SLEEP, WAKE = command(0xE1, 0), command(0xE2, 0), command(0xE4, 0)
 
 
 class Sensor(SerialSensor):
-    """Plantower PMS dust sensor: its fan rests between two readings, and it speaks when asked."""
+    """Plantower PMS5003, PMS7003 and kin: dust sensors whose fan rests between two readings."""
 
     questions = (Question(ASK), Question(WAKE, SLEEP, 10.0))
 

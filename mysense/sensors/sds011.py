@@ -49,7 +49,7 @@ def command(*words: int) -> bytes:
     """A command to whichever device hears it.
 
     >>> command(STATE, 1, 1).hex()
-    'aab4060101000000000000000000ffff06ab'
+    'aab406010100000000000000000000ffff06ab'
     """
     body = bytes(words).ljust(13, b"\0") + b"\xff\xff"
     return b"\xaa\xb4" + body + bytes((sum(body) & 0xFF, 0xAB))
