@@ -14,7 +14,7 @@ LAYERS = """
     reloading  workers
     node  publishing  sample
     config
-    ahead
+    ahead  outgoing
     legacy  recognising  sampler  sections  timekeeping  worker
     registry
     channels.*  journal.*  processors.*  sensors.*
