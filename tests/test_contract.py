@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -24,7 +25,7 @@ from mysense.sensors.sps30 import Sensor as Sps30
 from mysense.telegram import SECOND, Data, ident_of
 from mysense.testing import FastClock, ProcessorContract, PublisherContract, SensorContract, SubscriberContract
 from mysense.testing.chips import sps30
-from mysense.testing.i2c import SimulatedBus
+from mysense.testing.i2c import SimulatedBus, chip
 from mysense.testing.subscribers import telegrams as sent
 from tests.kit import Line
 from tests.serials import KINDS
@@ -102,6 +103,53 @@ class TestDylos(SensorContract):
 
     def make(self):
         return Dylos(port=self.port)
+
+
+class OnI2C(SensorContract):
+    """A sensor on a simulated bus, with what measures CO2 a little faster."""
+
+    name, place = "", 0
+
+    @pytest.fixture(autouse=True)
+    def _played(self):
+        simulated = chip(self.name)
+        if hasattr(simulated, "co2"):
+            simulated.clock = lambda: time.monotonic() * 20
+            simulated.power_up()
+        with SimulatedBus({self.place: simulated}) as bus:
+            self.bus = bus.name
+            yield
+
+    def make(self):
+        return registry.find("sensor", self.name)(bus=self.bus)
+
+
+class TestBme280(OnI2C):
+    name, place = "bme280", 0x76
+
+
+class TestBmp280(OnI2C):
+    name, place = "bmp280", 0x77
+
+
+class TestBme680(OnI2C):
+    name, place = "bme680", 0x76
+
+
+class TestSht31(OnI2C):
+    name, place = "sht31", 0x44
+
+
+class TestSht4x(OnI2C):
+    name, place = "sht4x", 0x46
+
+
+class TestScd30(OnI2C):
+    name, place = "scd30", 0x61
+
+
+class TestScd4x(OnI2C):
+    name, place = "scd4x", 0x62
 
 
 class TestConsole(PublisherContract):

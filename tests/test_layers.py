@@ -18,7 +18,8 @@ LAYERS = """
     legacy  recognising  sampler  sections  timekeeping  worker
     registry
     channels.*  journal.*  processors.*  sensors.*
-    sensors._i2c_known  sensors._scd
+    sensors._i2c_known
+    sensors._scd
     sensors._chip  sensors._sht  sensors._sps30
     sensors._bosch  sensors._sensirion
     channels._http  channels._influx.*  channels._mqtt.*  sensors._i2c  sensors._shdlc
