@@ -119,11 +119,11 @@ class Sensor(SerialSensor):
         self._asked = 0.0
 
     def read(self) -> Mapping[str, float] | None:
-        if self._duty.begins():
-            self._frames.forget()
         if not self._duty.awake:
             self._port.write(WAKE + PASSIVE)  # nothing confirms the first
             self._duty.wake()
+        if self._duty.begins():
+            self._frames.forget()
         if self._duty.warm and self.clock.monotonic() - self._asked >= PACE:
             self._asked = self.clock.monotonic()
             self._frames.send(ASK)

@@ -104,10 +104,10 @@ class Sensor(SerialSensor):
         self.log.info("%s", self._told)
 
     def read(self) -> Mapping[str, float] | None:
-        if self._duty.begins():
-            self._frames.forget()
         if not self._duty.awake and not self._wake():
             return None
+        if self._duty.begins():
+            self._frames.forget()
         asks = self.mode == "query"
         if asks and self._duty.warm and self.clock.monotonic() - self._asked >= SLOWEST:
             self._asked = self.clock.monotonic()
@@ -126,6 +126,7 @@ class Sensor(SerialSensor):
     def _wake(self) -> bool:
         """Whether it woke up; the first call is often lost, then the next read calls again."""
         self._calls += 1
+        self._frames.forget()
         if self._answer(0.4, STATE, 1, 1) is None:
             self._frames.expect(PATIENCE)
             if self._calls == CALLS:
