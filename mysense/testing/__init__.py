@@ -22,9 +22,11 @@ else:
 
     from mysense.testing.clock import FastClock as FastClock
     from mysense.testing.clock import ManualClock as ManualClock
+    from mysense.testing.gps import Receiver as Receiver
     from mysense.testing.journal import JournalContract as JournalContract
     from mysense.testing.plugins import ProcessorContract as ProcessorContract
     from mysense.testing.plugins import PublisherContract as PublisherContract
     from mysense.testing.plugins import SensorContract as SensorContract
     from mysense.testing.subscribers import SubscriberContract as SubscriberContract
     from mysense.testing.subscribers import normal as normal
+    from mysense.testing.sysfs import Sysfs as Sysfs
