@@ -17,6 +17,7 @@ from mysense.channels.console import Publisher as Console
 from mysense.channels.csv import Publisher as Csv
 from mysense.processors.calibrate import Processor as Calibrate
 from mysense.processors.calibrate import factors
+from mysense.sensors._i2c import Address
 from mysense.sensors.dht import Sensor as Dht
 from mysense.sensors.ds18b20 import Sensor as Ds18b20
 from mysense.sensors.dylos import Sensor as Dylos
@@ -25,9 +26,11 @@ from mysense.sensors.iio import Sensor as Iio
 from mysense.sensors.pi import Sensor as Pi
 from mysense.sensors.replay import Sensor as Replay
 from mysense.sensors.simulated import Sensor as Simulated
+from mysense.sensors.sps30 import Sensor as Sps30
 from mysense.sensors.wifi import Sensor as Wifi
 from mysense.telegram import SECOND, Data, ident_of
 from mysense.testing import (
+    FastClock,
     ProcessorContract,
     PublisherContract,
     Receiver,
@@ -35,10 +38,12 @@ from mysense.testing import (
     SubscriberContract,
     Sysfs,
 )  # fmt: skip
+from mysense.testing.chips import sps30
 from mysense.testing.i2c import SimulatedBus, chip
 from mysense.testing.subscribers import telegrams as sent
 from tests.gpsd import Gpsd
 from tests.kit import Line
+from tests.serials import KINDS
 from tests.servers import free_ports
 
 CAPTURED = Path(__file__).parent.parent / "testdata" / "dylos-input.txt"
@@ -52,6 +57,58 @@ class TestSimulated(SensorContract):
 class TestReplay(SensorContract):
     def make(self):
         return Replay(file=CAPTURED, speed=0.0)
+
+
+class Serial(SensorContract):
+    """A sensor on a serial line; *name* is that of its module. Not collected itself."""
+
+    name = ""
+
+    @pytest.fixture(autouse=True)
+    def _device(self):
+        self.kind_of = KINDS[self.name]
+        with self.kind_of.line() as self.line:
+            yield
+
+    def make(self):
+        return self.kind_of.sensor(self.line)
+
+
+class TestSds011(Serial):
+    name = "sds011"
+
+
+class TestPms(Serial):
+    name = "pms"
+
+
+class TestMhz19(Serial):
+    name = "mhz19"
+
+
+class TestSps30(Serial):
+    name = "sps30"
+
+
+class TestSps30OnI2c(SensorContract):
+    @pytest.fixture(autouse=True)
+    def _bus(self):
+        self.clock = FastClock(60)
+        with SimulatedBus({0x69: sps30.Chip(clock=self.clock)}) as self.bus:
+            yield
+
+    def make(self):
+        sensor = Sps30(i2c=Address(0x69), bus=self.bus.name)
+        sensor.clock = self.clock
+        return sensor
+
+
+class TestShinyei(Serial):
+    name = "shinyei"
+
+
+class TestSpec_dgs(Serial):
+    name = "spec_dgs"
 
 
 class TestDylos(SensorContract):

@@ -13,6 +13,7 @@ A suite is a class to derive from; it asks for one method, ``make``::
 a folder) comes from a fixture with ``autouse`` in the class.
 """
 
+from mysense.testing.clock import FastClock as FastClock
 from mysense.testing.clock import ManualClock as ManualClock
 from mysense.testing.gps import Receiver as Receiver
 from mysense.testing.sysfs import Sysfs as Sysfs
