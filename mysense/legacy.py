@@ -14,9 +14,9 @@ from mysense.ini import Section
 from mysense.settings import Identity
 
 PLUGINS = {
-    "arduino": "sensor:arduino", "dht": "sensor:dht22", "bme280": "sensor:bme280", "sht31": "sensor:sht31",
-    "dylos": "sensor:dylos", "sds011": "sensor:sds011", "pms7003": "sensor:pms7003", "spec": "sensor:spec",
-    "alphasense": "sensor:alphasense", "dbgrove": "sensor:dbgrove", "gps": "sensor:gps", "rssi": "sensor:rssi",
+    "arduino": "sensor:shinyei", "dht": "sensor:dht", "bme280": "sensor:bme280", "sht31": "sensor:sht31",
+    "dylos": "sensor:dylos", "sds011": "sensor:sds011", "pms7003": "sensor:pms", "spec": "sensor:spec_dgs",
+    "alphasense": "sensor:alphasense", "dbgrove": "sensor:dbgrove", "gps": "sensor:gpsd", "rssi": "sensor:wifi",
     "console": "publisher:console", "csv": "publisher:csv", "db": "publisher:mysql", "influxpub": "publisher:influxdb",
     "influxsub": "subscriber:influxdb", "mqttpub": "publisher:mqtt", "mqttsub": "subscriber:mqtt",
     "broker": "publisher:webhook", "email": "publisher:email", "gspread": "publisher:gspread",
@@ -27,7 +27,7 @@ PLUGINS = {
 
 CORE = ("process", "id", "logging")
 _SWITCH = ("input", "output")
-_NAMES = {"pass": "password", "host": "hostname"}
+_NAMES = {"pass": "password", "host": "hostname", "is_stable": "warm_up"}
 _LEVELS = {
     "notset": "debug", "debug": "debug", "info": "info", "attent": "info", "warning": "warning", "error": "error",
     "critical": "error", "fatal": "error",
@@ -52,6 +52,7 @@ _OTHER = {
     "influxpub database": "the original passed it over, too: every node has a database of its own",
     "console file": "standard output, as ever",
     "dylos interval": "the counter itself sends a line a minute",
+    "gps fields": "a position is lat, lon and alt",
     "ttn_mqtt timeout": "silence is told by the broker's own keep-alive",
     "ttn_mqtt file": "captured messages can be published at a broker of one's own",
     "ttn_mqtt adminfile": "list its devices in devices or devices_file, see docs/ttn.md",
@@ -184,6 +185,8 @@ def _plugin(section: Section, notices: list[str], off: list[str]) -> Iterator[Se
     if old == "dylos" and texts.get("file"):
         target = "sensor:replay"  # lines of a file instead of a serial line
         texts = {k: v for k, v in texts.items() if k not in ("usbid", "port")}
+    if model := texts.pop("type", "") if old == "dht" else "":
+        texts["model"] = "DHT22" if model.upper() == "AM2302" else model
     if old == "csv":  # it named a file, without its end
         texts = {"directory": texts.pop("file", "").rpartition("/")[0] or ".", **texts}
     if not (known := _known(target)):
@@ -192,6 +195,11 @@ def _plugin(section: Section, notices: list[str], off: list[str]) -> Iterator[Se
         else:
             off.append(f"[{section.name}] ({target})")
         return
+    if old == "spec":
+        texts["gas"] = _gases(texts.pop("serials", ""), texts.pop("fields", "") or _FIELDS["spec"])
+        if not texts["gas"]:
+            notices.append(f"[spec] is passed over: name its gas in a section [{target}]")
+            return
     kept = ({} if on else {"enabled": "no"}) | _BEFORE.get(old, {})
     if "unit" in known and "m3" in texts.get("units", ""):
         kept["unit"] = "ug/m3"
@@ -208,6 +216,12 @@ def _plugin(section: Section, notices: list[str], off: list[str]) -> Iterator[Se
             kept[option] = text
     yield _new(target, section, kept)
     yield from _calibration(section, on, notices)
+
+
+def _gases(serials: str, fields: str) -> str:
+    """The gas of each serial number; they were two lists side by side."""
+    pairs = zip(serials.split(","), fields.split(","), strict=False)
+    return ", ".join(f"{serial.strip()}: {gas.strip()}" for serial, gas in pairs if serial.strip())
 
 
 def _known(target: str) -> dict[str, options.Option]:

@@ -12,6 +12,7 @@ from mysense.clock import Clock
 from mysense.journal import NOT_SET, Dating, Journal
 from mysense.judge import STATIC
 from mysense.pipeline import Pipeline
+from mysense.place import Place
 from mysense.plugin import Sensor
 from mysense.sampler import Sampler, saved_at
 from mysense.settings import SensorOptions
@@ -65,6 +66,7 @@ class Node:
         self.troubles = Troubles(self.note)
         self._sources = Sources(sensors, options or {}, self.troubles, kept.get("fields", ""))
         self._sampler = Sampler(interval, sensors, self.clock, newest, window, self._given(), self._sources.how)
+        self._place = Place(ident.geolocation, interval, self.clock, kept.get("place", ""))
         self._waiting: deque[Telegram] = deque(maxlen=WAITING)
         self._single: deque[Data] = deque(maxlen=WAITING)
         self._untold: deque[Note] = deque(maxlen=WAITING)
@@ -86,6 +88,8 @@ class Node:
             if (version := self._sources.version) != self._version:
                 self._ident = replace(self._ident, fields=self._sources.fields())
                 self._version = version
+            if (location := self._place.location) != self._ident.geolocation:
+                self._ident = replace(self._ident, geolocation=location)
             return self._ident
 
     def exchange(self, sensors: Mapping[str, Sensor], options: Mapping[str, SensorOptions] | None = None) -> None:
@@ -121,10 +125,13 @@ class Node:
             self._follow(change)
         while taken := self._sampler.take(early):
             time, values = taken
+            values, moved = self._place.follow(values)
             flags = dict.fromkeys(self._sources.static() & values.keys(), STATIC) | self._left_over
             data, self._left_over = Data(self.ident(), time, values, flags), {}
             telegrams = [*self._waiting, *self._singles(), *self._pipeline(data), *self._up()]
             self._keep(telegrams, self._sampler.save(force=True))
+            if moved:
+                self.note("moved", moved)
             self.reported.set()
         if saved := self._sampler.save():
             self._keep((), saved)
@@ -175,7 +182,8 @@ class Node:
         if fields != self._saved:
             state["fields"] = fields
         try:
-            self._journal.append(telegrams, SOURCE, None, state | self._pipeline.take_changes(), boot=self.clock.boot)
+            state |= self._pipeline.take_changes() | self._place.unsaved()
+            self._journal.append(telegrams, SOURCE, None, state, boot=self.clock.boot)
         except OSError as error:
             if len(telegrams) > WAITING:  # single readings go first
                 telegrams = [each for each in telegrams if not (isinstance(each, Data) and each.raw)]
@@ -185,6 +193,7 @@ class Node:
                 log.error("journal: %s; measuring goes on, %d telegrams wait in memory", self._trouble, WAITING)
         else:
             self._saved = fields
+            self._place.saved(state)
             self._waiting.clear()
             if self._trouble:
                 self._trouble = ""

@@ -15,11 +15,15 @@ LAYERS = """
     node  publishing  sample
     config
     ahead  outgoing  sensing  sources
-    legacy  sampler  sections  source  timekeeping  worker
+    legacy  place  recognising  sampler  sections  source  timekeeping  worker
     registry
     channels.*  journal.*  processors.*  sensors.*
-    channels._http  channels._influx.*  channels._mqtt.*  sensors._serial
-    channels._tls
+    sensors._i2c_known
+    sensors._scd
+    sensors._chip  sensors._sht  sensors._sps30
+    sensors._bosch  sensors._sensirion
+    channels._http  channels._influx.*  channels._mqtt.*  sensors._i2c  sensors._iio  sensors._lapses  sensors._shdlc
+    channels._tls  sensors._duty  sensors._frames  sensors._serial  sensors._sysfs  sensors._wires
     judge  naming  trouble
     logs  pipeline
     settings

@@ -1,0 +1,123 @@
+"""What all sensors on I2C share: their options, and the frame around a driver library or a parser."""
+
+import os
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any, ClassVar
+
+from mysense import plugin
+from mysense.errors import UnavailableError
+from mysense.extras import library
+from mysense.plugin import option
+from mysense.sensors._i2c import Address, Bus, listed
+from mysense.sensors._wires import meant
+
+DAMAGED = 3
+"""Readings in a row with a wrong checksum, or none at all, that are an outage."""
+LIBRARIES = (RuntimeError, ArithmeticError)
+"""What driver libraries raise when a checksum is wrong, a flag does not come, or numbers do not fit."""
+
+
+class Chip(plugin.Sensor):
+    """A sensor on I2C: its options, and the frame around a library or a parser."""
+
+    device: ClassVar[str] = ""
+    """What people call it."""
+    library: ClassVar[str] = ""
+    """The module of its driver library."""
+    addresses: ClassVar[tuple[int, ...]] = ()
+    """Where such a sensor can be."""
+    opening: ClassVar[float] = 5.0
+    """Seconds in which it must be set up."""
+    patience: ClassVar[float] = 0.9
+    """Seconds in which a reading must be there."""
+
+    bus: str = option(
+        "1", "number of the I2C bus (1 is /dev/i2c-1), its path, or unix: and the path of a simulated one", parse=meant
+    )
+    i2c: Address | None = option(
+        None, "address as i2cdetect shows it (0x76); empty: the only such sensor there is", parse=Address.parse
+    )
+
+    @abstractmethod
+    def fits(self, bus: Bus, address: int) -> bool:
+        """Whether such a sensor is at *address*. Harmless to any other."""
+
+    @abstractmethod
+    def begin(self, library: Any, bus: Bus, address: int) -> None:
+        """Set the sensor up. Raises OSError, or what its library raises."""
+
+    @abstractmethod
+    def measure(self) -> Mapping[str, float | None] | None:
+        """One reading, or None when there is none yet."""
+
+    def stranger(self, bus: Bus, address: int) -> str:
+        """What to say about a chip that does not fit."""
+        return f"what answers at {Address(address)} on {bus.path} is no {self.device}"
+
+    def open(self) -> None:
+        self._damaged = 0
+        library = adafruit(self.library)
+        try:
+            with self._found(self.opening):
+                self.begin(library, self._line, self._at)
+        except LIBRARIES as error:
+            raise UnavailableError(f"the {self.device} on {self._line.path} cannot be set up: {error}") from error
+
+    def check(self) -> str:
+        adafruit(self.library)
+        try:
+            with self._found(self.opening):
+                return f"{self.device} at {self._at} on {self._line.path}"
+        finally:
+            self.close()
+
+    def read(self) -> Mapping[str, float | None] | None:
+        try:
+            with self._line.within(self.patience):
+                reading = self.measure()
+        except LIBRARIES as error:  # once is chance
+            self._damaged += 1
+            if self._damaged >= DAMAGED:
+                raise UnavailableError(f"{self._at} on {self._line.path}: {error}") from error
+            return None
+        if reading:
+            self._damaged = 0
+        return reading
+
+    def close(self) -> None:
+        if line := vars(self).pop("_line", None):
+            line.close()
+
+    @contextmanager
+    def _found(self, seconds: float) -> Iterator[None]:
+        """The bus, open, and the sensor's address, for so many seconds; OSError when it is another chip."""
+        self._line = Bus(self.bus)
+        self._line.open()
+        with self._line.within(seconds):
+            places = (self.i2c,) if self.i2c else self.addresses
+            fitting = [place for place in places if self.fits(self._line, place)]
+            if len(fitting) > 1:
+                raise UnavailableError(
+                    f"there are several at {listed(fitting, ' and ')} on {self._line.path}: name one as 'i2c'"
+                )
+            if not fitting:
+                for place in filter(self._line.hears, places):
+                    raise UnavailableError(self.stranger(self._line, place))
+                raise self._line.nobody(places)
+            self._at = Address(fitting[0])
+            yield
+
+
+def adafruit(module: str) -> ModuleType:
+    """A driver library of Adafruit. ImportError says what to install.
+
+    They import Blinka, which on a terminal would ask and run pip, unless told to leave that.
+    """
+    os.environ.setdefault("BLINKA_SKIP_DEPENDENCY_CHECK", "1")
+    try:
+        return library(module, "adafruit")
+    except (RuntimeError, NotImplementedError) as error:  # Blinka does not know this board, or misses gpiod
+        raise ImportError(f"{module} cannot be used here ({error}): pip install 'mysense[adafruit]'") from None
