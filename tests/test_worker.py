@@ -240,7 +240,7 @@ class Hands(ManualClock):
         return False
 
 
-@pytest.mark.parametrize(("interval", "rest", "soon"), [(10.0, 7.0, 1.0), (0.5, -2.5, 0.5), (0.0, None, 0.1)])
+@pytest.mark.parametrize(("interval", "rest", "soon"), [(10.0, 7.0, 1.0), (0.5, -2.5, 0.5), (0.0, None, None)])
 def test_the_interval_counts_from_the_first_read_of_a_reading_and_one_without_is_asked_again_soon(interval, rest, soon):
     clock, sensor, given = Hands(), Slow(interval=interval), []
     sensor.hands = clock
@@ -256,6 +256,6 @@ def test_the_interval_counts_from_the_first_read_of_a_reading_and_one_without_is
     for _ in range(6):
         made.step()
 
-    turn = [soon, soon] if rest is None else [soon, soon, pytest.approx(rest - 2 * soon)]
+    turn = [] if rest is None else [soon, soon, pytest.approx(rest - 2 * soon)]  # its own pace: by the real time
     assert clock.waits == turn * 2
     assert given == [("sensor:x", {"temp": 1.0})] * 2
