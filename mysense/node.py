@@ -2,9 +2,8 @@
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from math import inf
 from typing import TypeVar
 
 from mysense import __version__
@@ -29,7 +28,7 @@ RECENT = 1000
 WAITING = 1000
 """Telegrams kept in memory while the journal cannot be written (a full disk)."""
 TOGETHER = 10.0
-"""Seconds that single readings wait to be written together."""
+"""The most seconds that single readings wait to be written together."""
 MILLISECOND = 1_000_000
 
 
@@ -70,6 +69,9 @@ class Node:
         self._waiting: deque[Telegram] = deque(maxlen=WAITING)
         self._single: deque[Data] = deque(maxlen=WAITING)
         self._untold: deque[Note] = deque(maxlen=WAITING)
+        self._changes: dict[str, str | None] = {}
+        self._refused: deque[tuple[str, Telegram]] = deque(maxlen=WAITING)
+        self._bug = ""
         self._begun: int | None = self.clock.now()
         self._saved = kept.get("fields", "")
         self._version = 0
@@ -115,7 +117,7 @@ class Node:
 
     def run(self, stop: threading.Event) -> None:
         """Make telegrams until told to stop; what the window holds then is kept for the next start."""
-        while self._sampler.wait(stop, 1.0 if self.clock.waits else TOGETHER if self._single else inf):
+        while self._sampler.wait(stop, 1.0 if self.clock.waits else TOGETHER):
             with self._turn:
                 self._work()
         self._keep(self._singles(), self._sampler.save(force=True))
@@ -128,15 +130,26 @@ class Node:
             values, moved = self._place.follow(values)
             flags = dict.fromkeys(self._sources.static() & values.keys(), STATIC) | self._left_over
             data, self._left_over = Data(self.ident(), time, values, flags), {}
-            telegrams = [*self._waiting, *self._singles(), *self._pipeline(data), *self._up()]
-            self._keep(telegrams, self._sampler.save(force=True))
+            self._keep([*self._singles(), *self._processed(data), *self._up()], self._sampler.save(force=True))
             if moved:
                 self.note("moved", moved)
             self.reported.set()
         if saved := self._sampler.save():
             self._keep((), saved)
         if self._waiting or self._single:
-            self._keep([*self._waiting, *self._singles()], None)
+            self._keep(self._singles(), None)
+
+    def _processed(self, data: Data) -> Sequence[Telegram]:
+        """What comes out of the processors; what one with a bug cannot take is set aside, and measuring goes on."""
+        try:
+            return self._pipeline(data)
+        except Exception as error:
+            text = f"{type(error).__name__}: {reason(error)}"
+            if text != self._bug:
+                log.exception("node: a bug in a processor; what it cannot take is in 'mysense journal rejected'")
+            self._bug = text
+            self._refused.append((text, data))
+            return ()
 
     def _follow(self, change: Change) -> None:
         """The clock was set: estimates that are still in memory move with it, and it is told."""
@@ -153,7 +166,7 @@ class Node:
             "by": change.by // SECOND,
         }
         self.note("clock", change.text, values)
-        self._keep(list(self._waiting), self._sampler.save(force=True))
+        self._keep((), self._sampler.save(force=True))
 
     def _up(self) -> list[Note]:
         """The note that the station is up goes with the first data, which gives the ident its time."""
@@ -167,7 +180,7 @@ class Node:
         with self._turn:
             told = Note(self.ident(), self.clock.now(), kind, text, values or {})
             if self._begun is None:
-                self._keep([*self._waiting, told], None)
+                self._keep([told], None)
             else:
                 self._untold.append(told)
 
@@ -176,14 +189,15 @@ class Node:
         return [self._single.popleft() for _ in range(len(self._single))]
 
     def _keep(self, telegrams: Iterable[Telegram], window: str | None) -> None:
-        """Into the journal; while that cannot be written, into memory: measuring goes on."""
-        telegrams, fields = list(telegrams), self._sources.saved()
+        """Into the journal, after those that wait; while it cannot be written, into memory: measuring goes on."""
+        telegrams, fields = [*self._waiting, *telegrams], self._sources.saved()
         state: dict[str, str | None] = {} if window is None else {"window": window}
         if fields != self._saved:
             state["fields"] = fields
         try:
-            state |= self._pipeline.take_changes() | self._place.unsaved()
-            self._journal.append(telegrams, SOURCE, None, state, boot=self.clock.boot)
+            self._changes |= self._pipeline.take_changes()
+            state |= self._changes | self._place.unsaved()
+            self._journal.append(telegrams, SOURCE, None, state, list(self._refused), self.clock.boot)
         except OSError as error:
             if len(telegrams) > WAITING:  # single readings go first
                 telegrams = [each for each in telegrams if not (isinstance(each, Data) and each.raw)]
@@ -194,6 +208,8 @@ class Node:
         else:
             self._saved = fields
             self._place.saved(state)
+            self._changes.clear()
+            self._refused.clear()
             self._waiting.clear()
             if self._trouble:
                 self._trouble = ""

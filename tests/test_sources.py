@@ -1,7 +1,9 @@
 """Sensors of a node: names where several measure the same, fields that come late, readings that do not count."""
 
+import errno
 import json
 import threading
+from dataclasses import replace
 from typing import ClassVar
 
 import pytest
@@ -10,14 +12,16 @@ from hypothesis import strategies as st
 
 from mysense import config, naming
 from mysense.journal.memory import MemoryJournal
-from mysense.node import SOURCE, Node
+from mysense.node import SOURCE, TOGETHER, Node
 from mysense.perfield import PerField, per_field, span, word_of
-from mysense.plugin import Sensor, option
+from mysense.pipeline import Pipeline
+from mysense.plugin import Processor, Sensor, option
 from mysense.settings import SensorOptions
 from mysense.sources import STRANGE
 from mysense.telegram import SECOND, Data, Field, Ident, Note
 from mysense.testing.clock import ManualClock
 from mysense.window import STATISTICS
+from tests.kit import until
 
 T0 = 1_700_000_000
 
@@ -220,6 +224,87 @@ def test_with_raw_for_the_kit_every_sensor_gives_them_and_the_last_are_not_lost(
     kit.node.run(stop)
 
     assert [t.raw for t in kit.telegrams(Data)] == ["a"]
+
+
+def test_single_readings_do_not_wait_for_the_end_of_a_long_interval():
+    kit, stop, never = Kit({"sensor:a": Weather()}, raw=True, interval=600.0), threading.Event(), threading.Event()
+    thread = threading.Thread(target=kit.node.run, args=(stop,))
+    thread.start()
+    kit.node.give("sensor:a", {"temp": 20.0})
+    until(lambda: kit.journal.status().last > 1)  # the first telegram is out
+    never.wait(0.05)
+    kit.node.give("sensor:a", {"temp": 21.0})
+    kit.clock.advance(TOGETHER)
+    until(lambda: any(t.raw and t.values["temp"] == 21.0 for t in kit.telegrams(Data)), 5)
+    stop.set()
+    thread.join(5)
+
+
+class Full(MemoryJournal):
+    """A journal on a disk that may be full."""
+
+    full = False
+
+    def append(self, *args, **kwargs):
+        if self.full:
+            raise OSError(errno.ENOSPC, "no space left on device")
+        return super().append(*args, **kwargs)
+
+
+class Counting(Processor):
+    """Numbers what it has seen, and cannot take a temperature of 0."""
+
+    def __call__(self, data):
+        self.state["seen"] = str(int(self.state.get("seen", 0)) + 1)
+        return replace(data, values={**data.values, "number": 1 / data.values["temp"]})
+
+
+def full_for_two_telegrams():
+    kit = Kit(
+        {"sensor:a": Weather()}, journal=Full(), interval=300.0, pipeline=Pipeline([("processor:n", Counting())], {})
+    )
+    for temp in (20.0, 25.0, 40.0):
+        kit.node.give("sensor:a", {"temp": temp})
+        kit.pass_time(300)
+        kit.journal.full = True
+    return kit
+
+
+def temps_of(kit):
+    return [t.values["temp"] for t in kit.telegrams(Data)]
+
+
+def test_what_waits_for_a_full_disk_outlives_the_saving_of_an_open_window():
+    kit = full_for_two_telegrams()
+    kit.node.give("sensor:a", {"temp": 50.0})
+    kit.pass_time(61)  # the window is saved in between: in vain, then well
+    kit.journal.full = False
+    kit.pass_time(61)
+
+    assert temps_of(kit) == [20.0, 25.0, 40.0]
+    assert [v for k, v in kit.journal.state(SOURCE).items() if k.endswith("/seen")] == ["3"]
+
+
+def test_what_waits_for_a_full_disk_is_written_at_the_end_if_that_can_be():
+    kit, stop = full_for_two_telegrams(), threading.Event()
+    kit.journal.full = False
+    stop.set()
+    kit.node.run(stop)
+
+    assert temps_of(kit) == [20.0, 25.0, 40.0]
+
+
+def test_a_processor_with_a_bug_costs_only_what_it_cannot_take_and_that_is_set_aside(caplog):
+    kit = Kit({"sensor:a": Weather()}, pipeline=Pipeline([("processor:n", Counting())], {}))
+    for temp in (20.0, 0.0, 0.0, 25.0):
+        kit.node.give("sensor:a", {"temp": temp})
+        kit.pass_time()
+
+    assert temps_of(kit) == [20.0, 25.0]
+    assert [(each.reason, each.telegram.values["temp"]) for each in kit.journal.rejected()] == [
+        ("ZeroDivisionError: float division by zero", 0.0)
+    ] * 2
+    assert caplog.text.count("a bug in a processor") == 1
 
 
 def test_a_value_that_cannot_be_true_is_left_out_counted_and_told_once():
