@@ -16,6 +16,8 @@ from mysense.worker import Worker, log
 
 SOON = 1.0
 """The most seconds after which a sensor is asked again that had no reading yet."""
+BRIEF = 0.1
+"""Seconds: what took longer has waited for its device, and sets the pace; no answer on a bus takes so long."""
 
 
 class SensorWorker(Worker):
@@ -81,8 +83,8 @@ class SensorWorker(Worker):
                 self.clock.wait(self.stop, self.plugin.interval - (self.clock.monotonic() - first))
             return
         self._begun = first
-        if time.monotonic() - really >= 0.01:
-            return  # a sensor that blocks for its reading sets the pace; one that does not must not spin
+        if time.monotonic() - really >= BRIEF:
+            return  # one that does not wait itself must not spin
         if self.plugin.interval:
             self.clock.wait(self.stop, min(self.plugin.interval, SOON))
         else:

@@ -447,6 +447,19 @@ def test_damage_counts_also_when_there_is_nothing_to_read_between():
         assert False in waited
 
 
+def test_a_value_that_was_damaged_is_no_standstill_however_long_the_interval():
+    with SimulatedBus({0x62: chip4x.Chip(clock=fast)}) as played, scd4x.Sensor(bus=played.name) as sensor:
+        chip_, real = played.chips[0x62], played.chips[0x62].read
+        read(sensor)
+        sensor._heard -= 600  # so long ago was that
+        until(sensor.ready, 5)
+        chip_.read = lambda count: real(count)[:-1] + b"\0" if count == 9 else real(count)
+        chip_.co2 = 500.0
+        assert sensor.read() is None
+        chip_.read = real
+        assert read(sensor)["co2"] == 500.0
+
+
 def test_the_memory_of_an_scd30_is_written_only_when_something_changes():
     with SimulatedBus({0x61: scd30.Chip(clock=fast)}) as played:
         cls = registry.find("sensor", "scd30")

@@ -1,15 +1,21 @@
 """The SPS30 on a serial line and on I2C: the same readings, told faults, and known by its serial number."""
 
+import threading
+
 import pytest
 
+from mysense.clock import Clock
+from mysense.sensing import SensorWorker
 from mysense.sensors import _shdlc, _sps30
 from mysense.sensors._i2c import Address
 from mysense.sensors.sps30 import Sensor
+from mysense.settings import SensorOptions
 from mysense.testing import FastClock
 from mysense.testing.chips.sps30 import Chip
 from mysense.testing.devices.sps30 import Device
 from mysense.testing.i2c import SimulatedBus
 from mysense.testing.serial import Line
+from mysense.trouble import Troubles
 from tests.kit import until
 from tests.serials import KINDS, read
 
@@ -89,12 +95,36 @@ def test_its_fan_stops_when_it_is_closed(place):
 
 
 def test_one_that_lost_its_power_is_told(place, monkeypatch):
-    monkeypatch.setattr(_sps30, "EMPTY", 3)
+    monkeypatch.setattr(_sps30, "EMPTY", 1.0)
     with place.sensor() as made:
         read(made)
         place.model.power()
         with pytest.raises(OSError, match=r"without power"):
             until(lambda: made.read() and None, 5)
+
+
+def test_at_work_it_is_asked_often_enough_and_not_too_often():
+    """By the real time: it has something new once a second."""
+    stop, given, told = threading.Event(), [], []
+    with SimulatedBus({0x69: Chip()}) as bus:
+        made = Sensor(i2c=Address(0x69), bus=bus.name, warm_up=3.0)
+
+        def give(section, reading):
+            given.append(reading)
+            stop.set()
+
+        worker = SensorWorker("sensor:s", made, stop, Clock(), give, Troubles(lambda *_: None), SensorOptions())
+        worker.become = lambda state, message="", level=None: told.append(message) if message else None
+        thread = threading.Thread(target=worker.run)
+        thread.start()
+        stop.wait(15)
+        stop.set()
+        thread.join(5)
+        transfers = bus.transfers[0x69]
+
+    assert told == []
+    assert len(given) == 1
+    assert transfers < 50
 
 
 def test_one_that_is_gone_is_told(place, monkeypatch):

@@ -1,6 +1,7 @@
 """The worker of a subscriber, of a sensor, and of a publisher that has nothing to do."""
 
 import threading
+import time
 
 import pytest
 
@@ -259,3 +260,29 @@ def test_the_interval_counts_from_the_first_read_of_a_reading_and_one_without_is
     turn = [] if rest is None else [soon, soon, pytest.approx(rest - 2 * soon)]  # its own pace: by the real time
     assert clock.waits == turn * 2
     assert given == [("sensor:x", {"temp": 1.0})] * 2
+
+
+class Bus(Sensor):
+    """Has to be asked for its state, which takes some milliseconds; there is no reading for a second."""
+
+    def open(self):
+        self.reads, self.begun = 0, time.monotonic()
+
+    def read(self):
+        self.reads += 1
+        threading.Event().wait(0.02)
+        return {"temp": 1.0} if time.monotonic() - self.begun > 1 else None
+
+
+def test_a_sensor_that_is_asked_on_a_bus_is_not_asked_without_rest():
+    sensor, stop, given = Bus(), threading.Event(), []
+
+    def give(section, reading):
+        given.append(reading)
+        stop.set()
+
+    troubles = Troubles(lambda *_: None)
+    SensorWorker("sensor:x", sensor, stop, Clock(), give, troubles, SensorOptions()).run()
+
+    assert given == [{"temp": 1.0}]
+    assert sensor.reads <= 3

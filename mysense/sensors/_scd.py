@@ -62,9 +62,9 @@ class Carbon(Chip):
                     f"the {self.device} at {self._at} on {self._line.path} stopped measuring; it is set up anew"
                 )
             return None
+        self._heard = time.monotonic()  # it measures, also where this value is damaged on its way
         with self._line.again():  # the library would ask before each value whether there is a new one
             co2, temp, rh = self._driver.CO2, self._driver.temperature, self._driver.relative_humidity
-        self._heard = time.monotonic()
         if not 0 < co2 <= 40000:  # 0: not measured yet
             co2 = None
         return {"co2": co2 and round(co2, 1), "temp": round(temp, 3), "rh": round(rh, 3)}

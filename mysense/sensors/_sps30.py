@@ -22,8 +22,8 @@ PATIENCE = 4.0
 """Seconds without a word after which it counts as gone: it answers at once, and has a value each second."""
 HOURLY = 3600.0
 """Seconds between two looks at its status where nothing tells of a fault."""
-EMPTY = 30
-"""Questions in a row that found nothing new: it is not measuring."""
+EMPTY = 10.0
+"""Seconds of asking without anything new: it is not measuring."""
 DAMAGED = 3
 """Answers in a row with a wrong checksum that are an outage."""
 
@@ -98,7 +98,7 @@ class Wires:
 
     def __init__(self, bus: Bus, address: Address) -> None:
         self._bus, self._address, self.name = bus, address, f"{address} on {bus.path}"
-        self._looked, self._empty, self._damaged = 0.0, 0, 0
+        self._looked, self._empty, self._damaged = 0.0, 0.0, 0
 
     def start(self) -> str:
         with self._bus.within(5.0):
@@ -116,8 +116,12 @@ class Wires:
         with self._bus.within(0.9):
             ready = self._ask(b"\x02\x02", 1)
             data = self._ask(b"\x03\x00", 20) if ready and ready[1] & 1 else None
-        self._empty = 0 if data or not ready else self._empty + 1
-        if self._empty > EMPTY:
+        now = time.monotonic()
+        if data or not ready:
+            self._empty = 0.0
+        elif not self._empty:
+            self._empty = now  # not since the last value: that may be an interval ago
+        elif now - self._empty > EMPTY:
             raise UnavailableError(f"{self.name}: the SPS30 stopped measuring: was it without power?")
         return data
 
