@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mysense import config, naming
+from mysense import config, naming, registry
 from mysense.journal.memory import MemoryJournal
 from mysense.node import SOURCE, TOGETHER, Node
 from mysense.perfield import PerField, per_field, span, word_of
@@ -19,6 +19,7 @@ from mysense.plugin import Processor, Sensor, option
 from mysense.settings import SensorOptions
 from mysense.sources import STRANGE
 from mysense.telegram import SECOND, Data, Field, Ident, Note
+from mysense.testing import Sysfs
 from mysense.testing.clock import ManualClock
 from mysense.window import STATISTICS
 from tests.kit import until
@@ -360,6 +361,50 @@ def test_a_range_in_the_file_goes_before_that_of_the_driver():
     kit.pass_time()
 
     assert [dict(t.values) for t in kit.telegrams(Data)] == [{"temp": 900.0, "mood": 9}]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "reading"),
+    [
+        ("bme280", {}, {"temp": -40.0, "rh": 100.0, "hpa": 300.0}),
+        ("bme280", {}, {"temp": 85.0, "rh": 0.0, "hpa": 1100.0}),
+        ("sht31", {}, {"temp": 125.0, "rh": 100.0}),
+        ("sht4x", {}, {"temp": 125.0, "rh": 0.0}),
+        ("ds18b20", {}, {"temp": 125.0}),
+        ("dht", {}, {"temp": -40.0, "rh": 99.9}),
+        ("sds011", {}, {"pm25": 999.9, "pm10": 1999.9}),
+        ("sps30", {}, {"pm25": 1000.0, "pm10": 1000.0, "pm05_cnt": 3_000_000, "pm10_cnt": 3_000_000}),
+        ("pms", {}, {"pm1": 1200, "pm25": 2500, "pm10": 4000, "pm25_par": 3750, "pm03_cnt": 655_350}),
+        ("mhz19", {}, {"co2": 10_000}),
+        ("scd30", {}, {"co2": 40_000.0}),
+        ("spec_dgs", {"gas": "o3"}, {"o3": -120, "gtemp": -20, "grh": 95}),
+        ("spec_dgs", {"gas": "no2"}, {"no2": 5000}),
+        ("spec_dgs", {"gas": "so2"}, {"so2": 20_000}),
+        ("spec_dgs", {"gas": "co"}, {"co": 1_000_000}),
+        ("dylos", {}, {"pm_25": 65535, "pm_10": 0}),
+        ("gpsd", {}, {"lat": -90.0, "lon": 180.0, "alt": -430.0, "fix": 0, "eph": 0.0}),
+        ("wifi", {}, {"rssi": -100, "link": 0}),
+    ],
+)
+def test_what_a_sensor_can_measure_is_believed(name, options, reading):
+    kit = Kit({"sensor:x": registry.find("sensor", name)(**options)})
+    kit.node.give("sensor:x", reading)
+
+    assert kit.node.doubted("sensor:x") == (0, 0)
+
+
+def test_heat_and_voltage_that_the_kernel_tells_are_believed_and_weather_must_be_weather(tmp_path):
+    tree = Sysfs(tmp_path)
+    tree.iio("max31855", "spi0.0", {"in_temp_raw": "5480", "in_temp_scale": "250", "in_temp_ambient_input": "21000"})
+    tree.iio("ads1115", "1-0048", {"in_voltage0_raw": "-3", "in_voltage0_scale": "0.125", "in_voltage1_raw": "5"})
+    tree.iio("hot280", "1-0076", {"in_temp_input": "99000", "in_pressure_input": "101.3"})
+    sections = {f"sensor:iio:{name}": name for name in ("max31855", "ads1115", "hot280")}
+    kit = Kit({section: registry.find("sensor", "iio")(name=name, root=tmp_path) for section, name in sections.items()})
+    for section in sections:
+        with kit.node._sources.get(section).sensor as sensor:
+            kit.node.give(section, sensor.read())
+
+    assert [kit.node.doubted(section)[0] for section in sections] == [0, 0, 1]
 
 
 def test_a_value_that_does_not_change_is_kept_and_flagged_until_it_does():

@@ -5,6 +5,8 @@ from mysense.sensors._sensirion import answer
 
 ADDRESSES = (0x44, 0x45, 0x46)
 """Where they can be; only an SHT4x is at the last."""
+LIMITS = {"temp": (-40.0, 125.0)}
+"""Between which temperatures (C) they measure (Sensirion, data sheets SHT3x-DIS and SHT4x)."""
 QUESTIONS = {"sht4x": (b"\x89", 2, 0.01), "sht31": (b"\xf3\x2d", 1, 0.001)}
 """What each is asked (its serial number; its status), how many words come back, and after how long (s)."""
 

@@ -16,6 +16,10 @@ from mysense.sensors._iio import Channel, channels, choose, devices
 from mysense.sensors._sysfs import ROOT
 from mysense.telegram import Field
 
+WEATHER = frozenset(("rh", "hpa"))
+"""What makes a device one for the weather."""
+LIMITS = {"temp": (-273.15, 2000.0), "volt": (-1000.0, 1000.0)}
+"""What others may tell: the heat of a flame or of a thermocouple (C), a voltage (V) below zero."""
 ELSEWHERE = ("dht11", "rpi_volt")
 """Devices that another plugin knows better."""
 
@@ -39,6 +43,13 @@ class Sensor(plugin.Sensor):
             with suppress(OSError, ConfigError):
                 self._look()
         return tuple(Field(c.name, c.kind.unit, self._chip) for c in self._channels)
+
+    @property
+    def ranges(self) -> Mapping[str, tuple[float, float]]:  # type: ignore[override]
+        """Wide where it is no weather that is measured."""
+        if any(c.kind.field in WEATHER for c in self._channels):
+            return {}
+        return {c.name: LIMITS[c.kind.field] for c in self._channels if c.kind.field in LIMITS}
 
     def open(self) -> None:
         self._look()

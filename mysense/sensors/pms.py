@@ -8,7 +8,7 @@ for the atmosphere.
 
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from mysense.options import seconds
 from mysense.plugin import option
@@ -36,6 +36,8 @@ WORDS: Mapping[str, tuple[str, ...]] = {
 }
 """What the words of a frame are, by model."""
 _LENGTH = {"PMS3003": 24, "PMS5003": 32, "PMS5003T": 32, "PMS5003ST": 40}
+MOST = 10_000.0
+"""Dust in ug/m3 up to which it is believed: the data sheet promises 1000 "and more", and smoke is more."""
 _UNITS = {"temp": "C", "rh": "%"} | dict.fromkeys(_COUNTS, "pcs/L")
 
 
@@ -87,6 +89,7 @@ PASSIVE, ASK, SLEEP, WAKE = command(0xE1, 0), command(0xE2, 0), command(0xE4, 0)
 class Sensor(SerialSensor):
     """Plantower PMS5003, PMS7003 and kin: dust sensors whose fan rests between two readings."""
 
+    ranges: ClassVar[Mapping[str, tuple[float, float]]] = dict.fromkeys(_DUST, (0.0, MOST))
     questions = (Question(ASK), Question(WAKE, SLEEP, 10.0))
 
     interval: float = option(120.0, "seconds from one reading to the next", parse=seconds)

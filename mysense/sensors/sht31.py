@@ -13,6 +13,7 @@ class Sensor(Chip):
     """Sensirion SHT31 (SHT30, SHT35, SHT85) on I2C: temperature, humidity."""
 
     measures = (Field("temp", "C", "SHT31"), Field("rh", "%", "SHT31"))
+    ranges: ClassVar[Mapping[str, tuple[float, float]]] = _sht.LIMITS
     device: ClassVar[str] = "SHT31"
     library: ClassVar[str] = "adafruit_sht31d"
     addresses: ClassVar[tuple[int, ...]] = _sht.ADDRESSES[:2]

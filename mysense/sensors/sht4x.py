@@ -13,6 +13,7 @@ class Sensor(Chip):
     """Sensirion SHT40, SHT41 or SHT45 on I2C: temperature, humidity."""
 
     measures = (Field("temp", "C", "SHT4x"), Field("rh", "%", "SHT4x"))
+    ranges: ClassVar[Mapping[str, tuple[float, float]]] = _sht.LIMITS
     device: ClassVar[str] = "SHT4x"
     library: ClassVar[str] = "adafruit_sht4x"
     addresses: ClassVar[tuple[int, ...]] = _sht.ADDRESSES

@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Mapping
 from math import inf
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from mysense.errors import UnavailableError
 from mysense.options import seconds
@@ -19,6 +19,8 @@ from mysense.sensors._serial import Question, SerialSensor
 from mysense.telegram import Field
 
 GASES = ("o3", "no2", "so2", "co", "eth", "h2s")
+LIMITS = (-10_000.0, 1_000_000.0)
+"""Between which ppb a cell is believed: an offset may lie below zero, and no cell is made for more than 1000 ppm."""
 ASK = b"\r"
 PACE = 3.0
 """Seconds after which a question counts as lost."""
@@ -93,6 +95,7 @@ def _pairs(text: str) -> list[tuple[str, str]]:
 class Sensor(SerialSensor):
     """SPEC DGS gas sensor; two of them are told apart by their serial numbers."""
 
+    ranges: ClassVar[Mapping[str, tuple[float, float]]] = dict.fromkeys(GASES, LIMITS)
     questions = (Question(ASK, patience=1.5),)
 
     interval: float = option(15.0, "seconds between two readings", parse=seconds)
