@@ -44,6 +44,17 @@ def test_a_line_is_a_reading(line, sensor):
     assert read(sensor, 2) == [(511, 21), (647, 32)]
 
 
+def test_one_that_stays_off_after_a_power_cut_is_told_and_read_again_when_somebody_has_pressed_its_button(line):
+    with dylos.Sensor(port=line.port, patience=0.7) as sensor:
+        line.say(b"511,21\r\n")
+        assert until(sensor.read, 5)
+        with pytest.raises(TimeoutError, match="press its button"):
+            until(sensor.read, 5)
+    with dylos.Sensor(port=line.port, patience=0.7) as sensor:
+        line.say(b"512,22\r\n513,23\r\n")
+        assert until(sensor.read, 5)
+
+
 def test_half_a_line_waits_for_the_rest(line, sensor):
     line.say(b"51")
     assert sensor.read() is None

@@ -51,6 +51,9 @@ class Sensor(SerialSensor):
     interval: float = option(0.0, "seconds between two readings; 0: each line as it comes", parse=seconds)
     unit: Literal["pcs/0.01ft3", "ug/m3"] = option("pcs/0.01ft3", "particles, or dust as estimated from them")
     subtract: bool = option(False, "yes: small particles without the large ones")
+    patience: float = option(
+        180.0, "seconds without a line after which it counts as gone; over an hour in its monitor mode", parse=seconds
+    )
 
     @property
     def measures(self) -> tuple[Field, ...]:  # type: ignore[override]
@@ -67,6 +70,7 @@ class Sensor(SerialSensor):
         self._lines: deque[bytes] = deque()
         self._half = b""
         self._heard = 0.0
+        self._good = time.monotonic()
         self._passed = 0
         self._port: Any = self.connect(QUIET)
         # A line that is under way while we open would give its last digits as a number.
@@ -83,7 +87,12 @@ class Sensor(SerialSensor):
             except ValueError as error:
                 self._pass_over(line, str(error))
             else:
+                self._good = time.monotonic()
                 return self._reading(*counts)
+        if time.monotonic() - self._good > self.patience:
+            raise TimeoutError(
+                f"{self._port.name}: the Dylos says nothing: after a power cut somebody has to press its button"
+            )
         return None
 
     def _split(self, heard: bytes) -> Iterator[bytes]:
