@@ -18,8 +18,9 @@ LAYERS = """
     legacy  sampler  sections  timekeeping  worker
     registry
     channels.*  journal.*  processors.*  sensors.*
-    channels._http  channels._influx.*  channels._mqtt.*  sensors._serial
-    channels._tls
+    sensors._bosch  sensors._chip
+    channels._http  channels._influx.*  channels._mqtt.*  sensors._i2c  sensors._serial
+    channels._tls  sensors._wires
     logs  pipeline
     settings
     examples  journal  plugin

@@ -1,0 +1,108 @@
+"""What all sensors on I2C share: their options, and the frame around a driver library or a parser."""
+
+import os
+from abc import abstractmethod
+from collections.abc import Mapping
+from types import ModuleType
+from typing import ClassVar
+
+from mysense import plugin
+from mysense.errors import UnavailableError
+from mysense.extras import library
+from mysense.plugin import option
+from mysense.sensors._i2c import Address, Bus, listed
+from mysense.sensors._wires import where
+
+DAMAGED = 3
+"""Readings in a row with a wrong checksum, or none at all, that are an outage."""
+
+
+class Chip(plugin.Sensor):
+    """A sensor on I2C: its options, and the frame around a library or a parser."""
+
+    addresses: ClassVar[tuple[int, ...]] = ()
+    """Where such a sensor can be."""
+    opening: ClassVar[float] = 5.0
+    """Seconds in which it must be set up."""
+    patience: ClassVar[float] = 0.9
+    """Seconds in which a reading must be there."""
+
+    bus: str = option(
+        "1", "number of the I2C bus (1 is /dev/i2c-1), its path, or unix: and the path of a simulated one"
+    )
+    i2c: Address | None = option(
+        None, "address as i2cdetect shows it (0x76); empty: the only such sensor there is", parse=Address.parse
+    )
+
+    def __post_init__(self) -> None:
+        where(self.bus)
+
+    @abstractmethod
+    def begin(self, bus: Bus, address: int) -> None:
+        """Set the sensor up. Raises OSError, or what its library raises."""
+
+    @abstractmethod
+    def measure(self) -> Mapping[str, float | None] | None:
+        """One reading, or None when there is none yet."""
+
+    def fits(self, bus: Bus, address: int) -> bool:
+        """Whether such a sensor is at *address*. Harmless to any other."""
+        return bus.hears(address)
+
+    def open(self) -> None:
+        self._damaged = 0
+        self._line = Bus(self.bus)
+        self._line.open()
+        with self._line.within(self.opening):
+            self._at = Address(self.i2c or self._only())
+            try:
+                self.begin(self._line, self._at)
+            except (RuntimeError, ArithmeticError) as error:
+                raise UnavailableError(f"{self._at} on {self._line.path} cannot be set up: {error}") from error
+
+    def read(self) -> Mapping[str, float | None] | None:
+        try:
+            with self._line.within(self.patience):
+                reading = self.measure()
+        except (RuntimeError, ArithmeticError) as error:  # a checksum, a flag: once is chance
+            self._damaged += 1
+            if self._damaged >= DAMAGED:
+                raise UnavailableError(f"{self._at} on {self._line.path}: {error}") from error
+            return None
+        self._damaged = 0
+        return reading
+
+    def check(self) -> str:
+        with self:
+            return f"{self._at} on {self._line.path}"
+
+    def close(self) -> None:
+        if line := vars(self).pop("_line", None):
+            line.close()
+
+    def _only(self) -> int:
+        """The address of the only sensor of this kind."""
+        if len(self.addresses) == 1:
+            return self.addresses[0]
+        found = [address for address in self.addresses if self._line.hears(address)]
+        fitting = [address for address in found if self.fits(self._line, address)]
+        if len(fitting) > 1:
+            raise UnavailableError(
+                f"there are several at {listed(fitting, ' and ')} on {self._line.path}: name one as 'i2c'"
+            )
+        if not fitting and not found:
+            places = f"{listed(self.addresses, ' or ')} on {self._line.path}{self._line.others()}"
+            raise UnavailableError(f"nothing answers at {places}: check the wiring and the supply")
+        return (fitting or found)[0]  # one that does not fit is told by begin
+
+
+def adafruit(module: str) -> ModuleType:
+    """A driver library of Adafruit. ImportError says what to install.
+
+    They import Blinka, which on a terminal would ask and run pip, unless told to leave that.
+    """
+    os.environ.setdefault("BLINKA_SKIP_DEPENDENCY_CHECK", "1")
+    try:
+        return library(module, "adafruit")
+    except (RuntimeError, NotImplementedError) as error:  # Blinka does not know this board, or misses gpiod
+        raise ImportError(f"{module} cannot be used here ({error}): pip install 'mysense[adafruit]'") from None
