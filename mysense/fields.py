@@ -105,6 +105,8 @@ _TABLE = (
     Quantity("co", "carbon monoxide", "ppm", 0, 1000, 2, "carbon_monoxide"),
     Quantity("co2", "carbon dioxide", "ppm", 300, 40000, 0, "carbon_dioxide", "co2_ppm"),
     Quantity("eth", "ethanol", "ppb", 0, 1e6, 0),
+    Quantity("h2s", "hydrogen sulphide", "ppb", -1000, 100000, 0),
+    Quantity("hcho", "formaldehyde", "ug/m3", 0, 10000, 0),
     Quantity("tvoc", "volatile organic compounds", "ppb", 0, 65000, 0, "volatile_organic_compounds_parts"),
     Quantity("dbv", "loudness, as the voltage of a microphone", "dBV", -120, 20, 1),
     Quantity("db", "loudness", "dB", 0, 150, 1, "sound_pressure", "noise_LAeq"),

@@ -19,7 +19,7 @@ from mysense.errors import ConfigError, RejectedError
 from mysense.plugin import Plugin, Publisher, Sensor, Subscriber
 from mysense.shown import failure, printable, printable_json
 from mysense.telegram import Data, Ident, Telegram, clean, ident_of
-from mysense.worker import reason
+from mysense.worker import SOON, reason
 
 VERBS = {"publisher": "publish", "subscriber": "subscribe", "sensor": "read"}
 
@@ -121,12 +121,16 @@ def _counted(batch: Sequence[Telegram]) -> str:
 def _read(name: str, sensor: Sensor, count: int | None) -> None:
     clock, ident = Clock(), Ident("tryout", name)
 
+    pause = 0.0
+
     def read() -> Sequence[Telegram]:
+        nonlocal pause
         values = clean(sensor.read() or {})
+        pause = sensor.interval if values else min(sensor.interval, SOON)
         return [Data(ident, clock.now(), values)] if values else []
 
     with sensor:
-        _follow(read, count, lambda: sensor.interval)
+        _follow(read, count, lambda: pause)
 
 
 def _subscribe(name: str, subscriber: Subscriber, count: int | None) -> None:

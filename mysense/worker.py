@@ -21,6 +21,8 @@ from mysense.telegram import Ident, Note, Telegram, Value, ident_of
 
 PATIENCE = 60.0
 """The most seconds between two attempts, unless the far end asks for more."""
+SOON = 1.0
+"""The most seconds after which a sensor is asked again that had no reading yet."""
 BUG = 300.0
 """Seconds between two attempts after an error that nobody foresaw."""
 
@@ -159,23 +161,30 @@ class SensorWorker(Worker):
     ) -> None:
         super().__init__(section, plugin, stop, clock)
         self._names, self._give = names, give
+        self._begun: float | None = None
 
     def step(self) -> None:
+        """Read once. A reading may take several reads; the interval is from the first of them to that of the next."""
         begun, really = self.clock.monotonic(), time.monotonic()
         self.busy_since = begun
+        first, self._begun = self._begun, None
         try:
             reading = self.plugin.read()
         finally:
             self.busy_since = None
+        if first is None:
+            first = begun
         if reading:
             names = self._names()
             self._give(self.section, {names.get(name, name): value for name, value in reading.items()})
             self.well()
-        if self.plugin.interval:
-            self.clock.wait(self.stop, self.plugin.interval - (self.clock.monotonic() - begun))
-        elif not reading and time.monotonic() - really < 0.01:
+            if self.plugin.interval:
+                self.clock.wait(self.stop, self.plugin.interval - (self.clock.monotonic() - first))
+            return
+        self._begun = first
+        if time.monotonic() - really < 0.01:
             # A sensor that blocks for its reading sets the pace; one that does not must not spin.
-            self.stop.wait(0.1)
+            self.clock.wait(self.stop, min(self.plugin.interval or 0.1, SOON))
 
 
 class SubscribeWorker(Worker):

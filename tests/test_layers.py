@@ -15,12 +15,12 @@ LAYERS = """
     node  publishing  sample
     config
     ahead
-    legacy  sampler  sections  timekeeping  worker
+    legacy  recognising  sampler  sections  timekeeping  worker
     registry
     channels.*  journal.*  processors.*  sensors.*
-    sensors._bosch  sensors._chip
-    channels._http  channels._influx.*  channels._mqtt.*  sensors._i2c  sensors._serial
-    channels._tls  sensors._wires
+    sensors._bosch  sensors._chip  sensors._shdlc
+    channels._http  channels._influx.*  channels._mqtt.*  sensors._duty  sensors._frames  sensors._i2c
+    channels._tls  sensors._serial  sensors._wires
     logs  pipeline
     settings
     examples  journal  plugin

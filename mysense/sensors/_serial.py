@@ -1,14 +1,19 @@
-"""Serial ports: found anew at each open, with messages that say what to do."""
+"""Serial ports: found anew at each open, with messages that say what to do; and what sensors on them share."""
 
 import errno
 import glob
 import re
 from collections.abc import Iterable
+from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
+from mysense import plugin
+from mysense.clock import Clock
 from mysense.errors import UnavailableError
 from mysense.extras import library
+from mysense.options import pattern
+from mysense.plugin import option
 
 BY_ID = Path("/dev/serial/by-id")
 """Where Linux names serial ports after the adapter, wherever that is plugged in."""
@@ -58,11 +63,11 @@ def _only(ports: Iterable[str], what: str) -> str:
 def connect(port: str, baudrate: int, timeout: float) -> Any:
     """Open a serial port (8 data bits, no parity, 1 stop bit) for ourselves alone.
 
-    Reading from it waits *timeout* seconds at most. Raises OSError that says what to do.
+    Reading from it waits *timeout* seconds at most, writing one. Raises OSError that says what to do.
     """
     serial = library("serial", "kit")
     try:
-        return serial.serial_for_url(port, baudrate, timeout=timeout, exclusive=True)
+        return serial.serial_for_url(port, baudrate, timeout=timeout, write_timeout=1.0, exclusive=True)
     except ValueError as error:  # a URL that pyserial does not understand
         raise UnavailableError(f"{port} is no serial port: {error}") from None
     except OSError as error:
@@ -78,3 +83,40 @@ def _advice(port: str, error: OSError) -> str:
         case errno.EBUSY | errno.EAGAIN:
             return f"{port} is in use by another program"
     return f"{port} cannot be opened: {error.strerror or error}"
+
+
+class Question(NamedTuple):
+    """Bytes that make a device speak, those that leave it as it was before, and the seconds that this may take."""
+
+    ask: bytes
+    undo: bytes = b""
+    patience: float = 1.2
+
+
+class SerialSensor(plugin.Sensor):
+    """A sensor on a serial line: which port that is, and how to find out what is behind one."""
+
+    baudrate: ClassVar[int] = 9600
+    questions: ClassVar[tuple[Question, ...]] = ()
+    """What makes a silent device speak, and harms no other that hears it; asked in this order."""
+
+    port: str = option(
+        "", "path, pattern (/dev/serial/by-id/*), USB id (067b:2303), or URL of pyserial; empty: the only USB adapter"
+    )
+    usbid: str = option("", "without port: regular expression for a name in /dev/serial/by-id", parse=pattern)
+    clock: Clock = field(init=False, repr=False, default_factory=Clock)
+
+    @classmethod
+    def recognise(cls, heard: bytes) -> str | None:
+        """What the device is called, when this is what it says; None when another says that."""
+        return None
+
+    def connect(self, timeout: float) -> Any:
+        """Open the port; *timeout* is how many seconds it waits for a byte."""
+        return connect(find(self.port, self.usbid), self.baudrate, timeout)
+
+
+def refuse_other(port: str, kind: str, there: str, wanted: str) -> None:
+    """UnavailableError where a device has another id than the section names, if it names one."""
+    if wanted and there.casefold() != wanted.casefold():
+        raise UnavailableError(f"{port} leads to the {kind} {there}, not to {wanted}: name another port, or this device")

@@ -9,12 +9,12 @@ import re
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Literal
 
-from mysense import plugin
 from mysense.options import seconds
 from mysense.plugin import option
-from mysense.sensors._serial import connect, find
+from mysense.sensors._serial import SerialSensor
 from mysense.telegram import Field
 from mysense.units import mass
 
@@ -45,33 +45,30 @@ def parse(line: bytes) -> tuple[int, int]:
     return small, large
 
 
-class Sensor(plugin.Sensor):
+class Sensor(SerialSensor):
     """Dylos DC1100 or DC1700 particle counter on a serial line."""
 
     interval: float = option(0.0, "seconds between two readings; 0: each line as it comes", parse=seconds)
-    port: str = option(
-        "", "path, pattern (/dev/serial/by-id/*), USB id (067b:2303), or URL of pyserial; empty: the only USB adapter"
-    )
-    usbid: str = option("", "without port: regular expression for a name in /dev/serial/by-id")
     unit: Literal["pcs/0.01ft3", "ug/m3"] = option("pcs/0.01ft3", "particles, or dust as estimated from them")
     subtract: bool = option(False, "yes: small particles without the large ones")
-
-    def __post_init__(self) -> None:
-        try:
-            re.compile(self.usbid)
-        except re.error as error:
-            raise ValueError(f"usbid {self.usbid!r} is not a regular expression: {error}") from None
 
     @property
     def measures(self) -> tuple[Field, ...]:  # type: ignore[override]
         return Field("pm_25", self.unit, "Dylos DC1100"), Field("pm_10", self.unit, "Dylos DC1100")
+
+    @classmethod
+    def recognise(cls, heard: bytes) -> str | None:
+        for line in re.split(rb"[\r\n]+", heard)[:-1]:
+            with suppress(ValueError):
+                return "Dylos DC1100" if parse(line) else None
+        return None
 
     def open(self) -> None:
         self._lines: deque[bytes] = deque()
         self._half = b""
         self._heard = 0.0
         self._passed = 0
-        self._port: Any = connect(find(self.port, self.usbid), 9600, QUIET)
+        self._port: Any = self.connect(QUIET)
         # A line that is under way while we open would give its last digits as a number.
         self._midway = self._port.read(1) not in (b"", b"\r", b"\n")
         self._port.timeout = 0.5

@@ -17,6 +17,7 @@ import pytest
 
 pytest.register_assert_rewrite("mysense.testing.plugins", "mysense.testing.subscribers", "mysense.testing.journal")
 
+from mysense.testing.clock import FastClock as FastClock  # noqa: E402
 from mysense.testing.clock import ManualClock as ManualClock  # noqa: E402
 from mysense.testing.journal import JournalContract as JournalContract  # noqa: E402
 from mysense.testing.plugins import ProcessorContract as ProcessorContract  # noqa: E402

@@ -1,0 +1,159 @@
+"""Nova SDS011: fine dust by a laser and a fan, which rest between two readings.
+
+Frames of 10 bytes at 9600 baud, 8N1 (Nova Fitness, "Laser Dust Sensor Control Protocol", V1.3). The
+laser lasts some 8000 hours. The device keeps its modes when it has no power: they are set
+at each open.
+"""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, Literal
+
+from mysense.options import seconds
+from mysense.plugin import option
+from mysense.sensors._duty import Duty
+from mysense.sensors._frames import TICK, Frames, split
+from mysense.sensors._serial import Question, SerialSensor, refuse_other
+from mysense.telegram import Field
+
+HEAD = b"\xaa"
+DATA, REPLY = 0xC0, 0xC5
+MODE, DATUM, STATE, FIRMWARE, PERIOD = 2, 4, 6, 7, 8
+SLOWEST = 3.0
+"""Seconds between two questions for data: more often it should not be asked."""
+PATIENCE = 5.0
+"""Seconds of silence after which it counts as gone: awake it speaks every second."""
+
+
+def measure(stream: bytes) -> int | None:
+    """How long the good frame at the beginning of *stream* is; 0 if there is none, None if it is not whole."""
+    if len(stream) > 1 and stream[1] not in (DATA, REPLY):
+        return 0
+    if len(stream) < 10:
+        return None
+    return 10 if stream[9] == 0xAB and sum(stream[2:8]) & 0xFF == stream[8] else 0
+
+
+def decode(frame: bytes) -> dict[str, float]:
+    """Dust in ug/m3, as a good frame of data says it.
+
+    >>> decode(bytes.fromhex("AAC0D4043A0AA1601DAB"))
+    {'pm25': 123.6, 'pm10': 261.8}
+    """
+    return {"pm25": int.from_bytes(frame[2:4], "little") / 10, "pm10": int.from_bytes(frame[4:6], "little") / 10}
+
+
+def command(*words: int) -> bytes:
+    """A command to whichever device hears it.
+
+    >>> command(STATE, 1, 1).hex()
+    'aab4060101000000000000000000ffff06ab'
+    """
+    body = bytes(words).ljust(13, b"\0") + b"\xff\xff"
+    return b"\xaa\xb4" + body + bytes((sum(body) & 0xFF, 0xAB))
+
+
+def name(frame: bytes) -> str:
+    """The id of the device that sent a frame, as its label has it."""
+    return frame[6:8].hex().upper()
+
+
+def _replies(frame: bytes, word: int) -> bool:
+    return frame[1] == REPLY and frame[2] == word
+
+
+def _awake(frame: bytes) -> bool:
+    return frame[1] == DATA or _replies(frame, STATE)
+
+
+WAKE, SLEEP = command(STATE, 1, 1), command(STATE, 1, 0)
+
+
+class Sensor(SerialSensor):
+    """Nova SDS011 dust sensor: woken for each reading, so that its laser lasts for years."""
+
+    questions = (Question(command(FIRMWARE)), Question(WAKE * 2, SLEEP))  # the first call is often lost
+
+    interval: float = option(120.0, "seconds from one reading to the next", parse=seconds)
+    warm_up: float = option(20.0, "seconds after waking of which nothing is believed", parse=seconds)
+    sample: float = option(10.0, "seconds over which a reading is the mean", parse=seconds)
+    device: str = option("", "id of the device that is meant, as in A160; empty: any")
+    mode: Literal["active", "query"] = option("active", "it speaks every second while awake, or is asked every 3 s")
+
+    @property
+    def measures(self) -> tuple[Field, ...]:  # type: ignore[override]
+        device = f"SDS011 {self.device.upper()}".rstrip()
+        return Field("pm25", "ug/m3", device), Field("pm10", "ug/m3", device)
+
+    @classmethod
+    def recognise(cls, heard: bytes) -> str | None:
+        frames = split(heard, HEAD, measure)[0]
+        return f"SDS011 {name(frames[0])}" if frames else None
+
+    def open(self) -> None:
+        self._port: Any = self.connect(TICK)
+        self._frames = Frames(self._port, HEAD, measure, "SDS011", self.log)
+        self._duty = Duty(self.clock, self.warm_up, self.sample, self.interval)
+        self._asked = 0.0
+        self._sure(STATE, 1, 1)
+        self._duty.wake()
+        self._sure(MODE, 1, self.mode == "query")
+        self._sure(PERIOD, 1, 0)
+        reply = self._sure(FIRMWARE)
+        refuse_other(self._port.name, "SDS011", name(reply), self.device)
+        year, month, day = reply[3:6]
+        self._told = f"SDS011 {name(reply)} of 20{year:02}-{month:02}-{day:02}, port {self._port.name}"
+        self.log.info("%s", self._told)
+
+    def read(self) -> Mapping[str, float] | None:
+        if self._duty.begins():
+            self._frames.forget()
+        if not self._duty.awake and not self._wake():
+            return None
+        asks = self.mode == "query"
+        if asks and self._duty.warm and self.clock.monotonic() - self._asked >= SLOWEST:
+            self._asked = self.clock.monotonic()
+            self._port.write(command(DATUM))
+        frame = self._frames.next(0.7)
+        if frame is None or frame[1] != DATA:
+            if self._duty.warm or not asks:
+                self._frames.expect(PATIENCE)
+            return None
+        reading = self._duty.add(decode(frame))
+        if reading and self._duty.rests:
+            self._port.write(SLEEP)
+            self._duty.sleep()
+        return reading
+
+    def _wake(self) -> bool:
+        """Whether it woke up; the first call is often lost, then the next read calls again."""
+        if self._frames.ask(WAKE, _awake, 0.4) is None:
+            self._frames.expect(PATIENCE)
+            return False
+        self._duty.wake()
+        return True
+
+    def _sure(self, *words: int) -> bytes:
+        """The reply to a command, which is said again when it is lost."""
+        for _ in range(4):
+            reply = self._frames.ask(command(*words), lambda frame: _replies(frame, words[0]), 0.5)
+            if reply is not None:
+                return reply
+            self._frames.expect(1.8)
+        raise TimeoutError(f"{self._port.name}: the SDS011 speaks but does not obey: is our TX at its RX?")
+
+    def check(self) -> str:
+        with self:
+            return self._told
+
+    def close(self) -> None:
+        if port := vars(self).pop("_port", None):
+            with suppress(OSError):  # it may be gone
+                port.write(SLEEP)
+            port.close()
+
+
+if __name__ == "__main__":
+    from mysense import tryout
+
+    tryout.sensor("sds011")
