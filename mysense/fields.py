@@ -122,6 +122,17 @@ _TABLE = (
     Quantity("light", "brightness", "lux", 0, 200000, 0, "illuminance"),
     Quantity("accu", "charge of the battery", "%", 0, 100, 0, "battery"),
     Quantity("volt", "supply voltage", "V", 0, 60, 2, "voltage"),
+    Quantity("fix", "dimensions of a position: 2, 3, or 0 without one", "", 0, 3, 0),
+    Quantity("sats", "satellites that a position comes from", "", 0, 100, 0),
+    Quantity("eph", "how far a position may be wrong", "m", 0, 1e6, 1, "distance"),
+    Quantity("link", "quality of a radio link", "%", 0, 100, 0),
+    Quantity("temp_cpu", "temperature of the processor", "C", -40, 125, 1, "temperature"),
+    Quantity("undervolt", "share of the time with too little voltage", "", 0, 1, 2),
+    Quantity("throttled", "share of the time that the processor was slowed down", "", 0, 1, 2),
+    Quantity("disk_free", "free part of a disk", "%", 0, 100, 1),
+    Quantity("mem_free", "free part of the memory", "%", 0, 100, 1),
+    Quantity("load", "programs that want a processor, on average", "", 0, 1e4, 2),
+    Quantity("uptime", "time since the start of the machine", "s", 0, 1e10, 0, "duration"),
 )
 
 QUANTITIES: Mapping[str, Quantity] = MappingProxyType({q.name: q for q in _TABLE})

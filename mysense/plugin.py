@@ -72,6 +72,13 @@ class Plugin(ABC):
         self.close()
 
 
+class Found(NamedTuple):
+    """A device that was seen: the options of a section for it, and what it is, for people."""
+
+    options: Mapping[str, str]
+    what: str
+
+
 class Sensor(Plugin):
     """A device that measures."""
 
@@ -91,6 +98,11 @@ class Sensor(Plugin):
         Blocks for a second at most, so that the daemon can stop. A missing value is None
         or absent. Raises OSError when the device is gone.
         """
+
+    @classmethod
+    def found(cls) -> Iterable[Found]:
+        """The devices of this kind that can be seen from here, without disturbing anybody; at most a second's work."""
+        return ()
 
     def named(self) -> tuple[Field, ...]:
         """What it measures, under the names that option ``fields`` gives."""
