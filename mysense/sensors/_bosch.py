@@ -4,12 +4,12 @@ from mysense.errors import UnavailableError
 from mysense.sensors._i2c import Address, Bus
 
 ADDRESSES = (0x76, 0x77)
-IDENTITY, CONFIG = b"\xd0", 0xF5
-"""Registers of the BME280 and BMP280. The BME680 has its identity at the same place."""
+IDENTITY = b"\xd0"
+"""The register that says which chip it is; the same in all of them."""
 NAMES = {0x60: "bme280", 0x58: "bmp280", 0x56: "bmp280", 0x57: "bmp280", 0x61: "bme680"}
 """Which plugin a chip is for, by its identity."""
 MARK = 0xA0
-"""A standby time, which means nothing to a chip that measures when told: power-on leaves another there."""
+"""What is left in a register that nobody needs. After power-on it holds 0."""
 
 
 def name(bus: Bus, address: int) -> str:
@@ -29,14 +29,33 @@ def insist(bus: Bus, address: int, wanted: str) -> None:
     raise UnavailableError(f"the chip at {where} is no {wanted.upper()}: its identity is {identity:#04x}")
 
 
-def mark(bus: Bus, address: int) -> None:
+def compare(bus: Bus, address: int, *registers: bytes) -> None:
+    """Read what the library has read from *registers* once more; OSError when it is not the same.
+
+    These chips have no checksum, and a trim constant that was disturbed would spoil every reading.
+    """
+    for register in registers:
+        known = bus.answers(address, register)
+        if bus.ask(address, register, len(known)) != known:
+            raise UnavailableError(
+                f"{Address(address)} on {bus.path} does not say the same twice: check cable, contacts and pull-ups"
+            )
+
+
+def mark(bus: Bus, address: int, register: int) -> None:
     """Leave a sign in a register that a reset wipes out."""
-    bus.ask(address, bytes((CONFIG, MARK)))
+    bus.ask(address, bytes((register, MARK)))
 
 
-def look_at_mark(bus: Bus, address: int) -> None:
+def look_at_mark(bus: Bus, address: int, register: int) -> None:
     """OSError when the chip was reset since: its values are wrong until it is set up anew."""
-    if bus.ask(address, bytes((CONFIG,)), 1)[0] != MARK:
+    if bus.ask(address, bytes((register,)), 1)[0] != MARK:
         raise UnavailableError(
             f"the sensor at {Address(address)} on {bus.path} was reset: its supply dipped; it is set up anew"
         )
+
+
+def insist_on_values(bus: Bus, address: int, skipped: dict[bytes, bytes]) -> None:
+    """OSError when a register that was read holds what says that nothing was measured."""
+    if any(bus.answers(address, register) == value for register, value in skipped.items()):
+        raise UnavailableError(f"the sensor at {Address(address)} on {bus.path} did not measure; it is set up anew")

@@ -15,6 +15,8 @@ from mysense.sensors._wires import where
 
 DAMAGED = 3
 """Readings in a row with a wrong checksum, or none at all, that are an outage."""
+LIBRARIES = (RuntimeError, ArithmeticError)
+"""What driver libraries raise when a checksum is wrong, a flag does not come, or numbers do not fit."""
 
 
 class Chip(plugin.Sensor):
@@ -53,18 +55,18 @@ class Chip(plugin.Sensor):
         self._damaged = 0
         self._line = Bus(self.bus)
         self._line.open()
-        with self._line.within(self.opening):
-            self._at = Address(self.i2c or self._only())
-            try:
+        try:
+            with self._line.within(self.opening):
+                self._at = Address(self.i2c or self._only())
                 self.begin(self._line, self._at)
-            except (RuntimeError, ArithmeticError) as error:
-                raise UnavailableError(f"{self._at} on {self._line.path} cannot be set up: {error}") from error
+        except LIBRARIES as error:
+            raise UnavailableError(f"the sensor on {self._line.path} cannot be set up: {error}") from error
 
     def read(self) -> Mapping[str, float | None] | None:
         try:
             with self._line.within(self.patience):
                 reading = self.measure()
-        except (RuntimeError, ArithmeticError) as error:  # a checksum, a flag: once is chance
+        except LIBRARIES as error:  # once is chance
             self._damaged += 1
             if self._damaged >= DAMAGED:
                 raise UnavailableError(f"{self._at} on {self._line.path}: {error}") from error

@@ -1,0 +1,65 @@
+"""Which sensors are on an I2C bus: known addresses are asked harmless questions."""
+
+import re
+from typing import NamedTuple
+
+from mysense.sensors import _bosch, _sht
+from mysense.sensors._i2c import Address, Bus
+from mysense.sensors._sensirion import answer
+from mysense.sensors._wires import DEVICES, NACK, where
+
+WHOLE = 3.0
+"""Seconds that a look at one bus may take."""
+QUESTIONS = {0x61: ("scd30", b"\xd1\x00", 1), 0x62: ("scd4x", b"\xe4\xb8", 1), 0x69: ("sps30", b"\xd1\x00", 1)}
+"""What is asked where, and how many words come back: a version, or whether there is a value.
+
+Each may be asked at any time, also while the sensor is at work for somebody else.
+"""
+
+
+class Found(NamedTuple):
+    """A sensor that was recognised: its plugin, and what its section needs."""
+
+    plugin: str
+    options: dict[str, str]
+
+
+def buses() -> list[str]:
+    """The I2C buses of this machine, as option ``bus`` names them."""
+    names = (match[1] for path in DEVICES.glob("i2c-*") if (match := re.fullmatch(r"i2c-(\d+)", path.name)))
+    return sorted(names, key=int)
+
+
+def recognise(path: str) -> list[Found]:
+    """The sensors on a bus, by address. Raises OSError when the bus is not there or does not move.
+
+    Only chips that identify themselves are named: by a register that says which chip it is, or by
+    an answer with the right checksum.
+    """
+    bus, found = Bus(path), []
+    try:
+        bus.open()
+        with bus.within(WHOLE):
+            for address in sorted({*_bosch.ADDRESSES, *_sht.ADDRESSES, *QUESTIONS}):
+                if plugin := _name(bus, address):
+                    found.append(Found(plugin, {"i2c": str(Address(address))}))
+    finally:
+        bus.close()
+    if bus.path != where("1"):
+        for each in found:
+            each.options["bus"] = path
+    return found
+
+
+def _name(bus: Bus, address: int) -> str:
+    if address in _bosch.ADDRESSES:
+        try:
+            return _bosch.name(bus, address)
+        except OSError as error:
+            if error.errno in NACK:
+                return ""
+            raise
+    if address in _sht.ADDRESSES:
+        return _sht.name(bus, address)
+    plugin, question, words = QUESTIONS[address]
+    return plugin if answer(bus, address, question, words, 0.005) else ""

@@ -1,0 +1,34 @@
+"""Sensirion SHT31 (and SHT30, SHT35, SHT85): temperature and humidity."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from mysense.sensors import _sht
+from mysense.sensors._chip import Chip, adafruit
+from mysense.sensors._i2c import Bus
+from mysense.telegram import Field
+
+
+class Sensor(Chip):
+    """Sensirion SHT31 (SHT30, SHT35, SHT85) on I2C: temperature, humidity."""
+
+    measures = (Field("temp", "C", "SHT31"), Field("rh", "%", "SHT31"))
+    addresses: ClassVar[tuple[int, ...]] = _sht.ADDRESSES[:2]
+
+    def fits(self, bus: Bus, address: int) -> bool:
+        return _sht.name(bus, address) == "sht31"
+
+    def begin(self, bus: Bus, address: int) -> None:
+        _sht.insist(bus, address, "sht31")
+        self._driver: Any = adafruit("adafruit_sht31d").SHT31D(bus, address)
+
+    def measure(self) -> Mapping[str, float]:
+        temp = self._driver.temperature
+        with self._line.again():  # the library would measure once more
+            return {"temp": round(temp, 3), "rh": round(self._driver.relative_humidity, 3)}
+
+
+if __name__ == "__main__":
+    from mysense import tryout
+
+    tryout.sensor("sht31")
