@@ -11,17 +11,17 @@ LAYERS = """
     cli.*
     tryout  testing.*
     daemon
-    reloading  workers
+    draft  reloading  workers
     node  publishing  sample
     config
-    ahead
+    ahead  finding  trying
     legacy  recognising  sampler  sections  timekeeping  worker
     registry
     channels.*  journal.*  processors.*  sensors.*
     sensors._i2c_known  sensors._scd
     sensors._chip  sensors._iio  sensors._lapses  sensors._sht  sensors._shdlc
     sensors._bosch  sensors._sensirion
-    channels._http  channels._influx.*  channels._mqtt.*  sensors._duty  sensors._frames  sensors._i2c
+    channels._http  channels._influx.*  channels._mqtt.*  sensors._duty  sensors._frames  sensors._i2c  sensors._ports
     channels._tls  sensors._serial  sensors._sysfs  sensors._wires
     logs  pipeline
     settings

@@ -14,6 +14,7 @@ CONFIGURATION = 78
 """Exit code when MySense.conf is wrong (EX_CONFIG of sysexits.h)."""
 
 COMMANDS = {
+    "init": "init",
     "run": "run",
     "start": "service",
     "stop": "service",

@@ -1,0 +1,160 @@
+"""What is connected to this machine: buses, serial lines and files are looked at side by side, in bounded time."""
+
+import inspect
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from functools import partial
+from typing import Any, NamedTuple
+
+from mysense import options, recognising, registry
+from mysense.errors import ConfigError
+from mysense.sensors import _i2c_known, _iio
+from mysense.sensors._ports import ports
+from mysense.sensors._sysfs import ROOT
+from mysense.worker import reason
+
+PATIENCE = 65.0
+"""Seconds for which a serial line is listened to: a Dylos speaks once a minute."""
+ASKING = 45.0
+"""Seconds more after which a place is given up."""
+
+
+class Device(NamedTuple):
+    """Something at a place. *sensor* is the plugin for it, empty where there is none: then *what* says why.
+
+    *options* are what a section needs to mean this device; *identity* tells it from others of its kind.
+    """
+
+    where: str
+    what: str
+    sensor: str = ""
+    options: Mapping[str, str] = {}
+    identity: str = ""
+
+
+Look = Callable[[], Sequence[Device]]
+
+
+@dataclass
+class Places:
+    """Where to look: I2C buses and serial ports as their options name them, files of the kernel, gpsd's port."""
+
+    buses: Sequence[str] = ()
+    ports: Sequence[str] = ()
+    root: Path | None = None
+    gpsd: int | None = None
+    patience: float = PATIENCE
+    named: bool = field(default=True)
+    """Somebody named them: what cannot be looked at is told, whatever it is."""
+
+
+def here(patience: float = PATIENCE) -> Places:
+    """All places of this machine."""
+    return Places(_i2c_known.buses(), ports(), ROOT, 2947, patience, named=False)
+
+
+def find(places: Places, tell: Callable[[str, Sequence[Device]], None] = lambda *_: None) -> list[Device]:
+    """The devices at *places*, in their order. *tell* hears what was found, place by place as it comes.
+
+    Every place has a thread of its own, and is given up when its time is over.
+    """
+    receiver = [] if places.gpsd is None else _guarded("gpsd", lambda: _seen("gpsd", {"port": places.gpsd}))
+    tell("gpsd", receiver)
+    looks = dict(_looks(places, " ".join(device.what for device in receiver)))
+    answers: queue.SimpleQueue[tuple[str, Sequence[Device]]] = queue.SimpleQueue()
+    for name, look in looks.items():
+        threading.Thread(
+            target=lambda name=name, look=look: answers.put((name, _guarded(name, look))),
+            name=f"look at {name}", daemon=True,
+        ).start()  # fmt: skip
+    found: dict[str, Sequence[Device]] = {}
+    end = time.monotonic() + places.patience + ASKING
+    while len(found) < len(looks):
+        try:
+            name, devices = answers.get(timeout=max(0.0, end - time.monotonic()))
+        except queue.Empty:
+            break
+        found[name] = devices
+        tell(name, devices)
+    late = {name: [Device(name, "did not come to an end, and was left alone")] for name in looks.keys() - found.keys()}
+    every = [device for name in looks for device in {**found, **late}[name]]
+    return _without_the_kernels([*every, *receiver], places.root)
+
+
+def _guarded(name: str, look: Look) -> Sequence[Device]:
+    """What is at a place; trouble there is told, and hides nothing that others see."""
+    try:
+        return look()
+    except (OSError, ImportError, ConfigError) as error:
+        return [Device(name, reason(error))]
+    except Exception as error:
+        return [Device(name, f"{type(error).__name__}: {reason(error)}")]
+
+
+def _looks(places: Places, read_by_gpsd: str) -> Iterator[tuple[str, Look]]:
+    """Each place with what looks at it."""
+    for bus in places.buses:
+        yield f"I2C bus {bus}", partial(_on_bus, bus, places.named)
+    for port in places.ports:
+        if str(Path(port).resolve()) not in read_by_gpsd:
+            yield port, partial(_on_line, port, places.patience)
+    for name in registry.names("sensor"):
+        asks = inspect.signature(registry.find("sensor", name).found).parameters  # type: ignore[attr-defined]
+        if "root" in asks and places.root is not None:
+            yield name, partial(_seen, name, {"root": places.root})
+        elif not asks and not places.named:
+            yield name, partial(_seen, name, {})
+
+
+def _on_bus(bus: str, named: bool) -> Sequence[Device]:
+    try:
+        found = _i2c_known.recognise(bus)
+    except OSError:
+        if bus == "1" or named:
+            raise
+        return []  # the others of a Pi are for screens and cameras
+    return [
+        Device(f"I2C bus {bus}, {chip.options['i2c']}", _title(chip.plugin), chip.plugin, chip.options, chip.options["i2c"])
+        for chip in found
+    ]
+
+
+def _title(sensor: str) -> str:
+    """What the device of a sensor is called."""
+    measures = getattr(registry.find("sensor", sensor), "measures", ())
+    return measures[0].device if isinstance(measures, tuple) and measures else sensor.upper()
+
+
+def _on_line(port: str, patience: float) -> Sequence[Device]:
+    found = recognising.recognise(port, patience)
+    if not found:
+        return [Device(port, "nothing speaks here that mysense knows")]
+    known = options.declared(registry.find("sensor", found.sensor))
+    identity = found.device.rpartition(" ")[2] if "device" in known else ""
+    return [Device(port, found.device, found.sensor, {"port": port}, identity)]
+
+
+def _seen(name: str, given: Mapping[str, Any]) -> Sequence[Device]:
+    """What a sensor itself sees, looking where it is told to."""
+    kind: Any = registry.find("sensor", name)
+    elsewhere = {"root": str(given["root"])} if given.get("root", ROOT) != ROOT else {}
+    return [
+        Device("", found.what, name, {**found.options, **elsewhere}, next(iter(found.options.values()), ""))
+        for found in kind.found(**given)
+    ]
+
+
+def _without_the_kernels(devices: Sequence[Device], root: Path | None) -> list[Device]:
+    """Those chips left out that a driver of the kernel is at work with: they are there as devices of IIO."""
+    held = {device.parent for device in _iio.devices(root)} if root else set()
+
+    def at_work(device: Device) -> bool:
+        if "i2c" not in device.options:
+            return False
+        return f"{device.options.get('bus', '1')}-{int(device.options['i2c'], 16):04x}" in held
+
+    return [device for device in devices if not at_work(device)]

@@ -1,0 +1,107 @@
+"""One reading of each sensor, side by side and in bounded time: what `mysense check` and `mysense init` show."""
+
+import copy
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from mysense import options
+from mysense.errors import ConfigError
+from mysense.fields import shown
+from mysense.plugin import Sensor
+from mysense.settings import End
+from mysense.shown import masked
+from mysense.telegram import Field, Value, clean
+from mysense.units import unit_sign
+from mysense.worker import reason
+
+PATIENCE = 15.0
+"""Seconds in which a reading may come."""
+MORE = 10.0
+"""Seconds after that in which a sensor must have let go."""
+PAUSE = 0.05
+"""Seconds between two reads of a sensor that does not block."""
+
+
+class Trial(NamedTuple):
+    """How one section did: whether it works; what it says of itself, and of its first reading, or why there is none.
+
+    *values* is that reading, by published names.
+    """
+
+    section: str
+    ok: bool
+    said: str
+    reading: str = ""
+    values: Mapping[str, Value] = {}
+
+    @property
+    def text(self) -> str:
+        """All of it in one line."""
+        return ": ".join(filter(None, (self.said, self.reading)))
+
+
+def readings(ends: Sequence[End], patience: float = PATIENCE, tell: Callable[[Trial], None] = lambda _: None) -> list[Trial]:
+    """A trial of each sensor, in their order. *tell* hears of each as it comes.
+
+    A device that must warm up is not waited for; its first reading is marked as such.
+    """
+    answers: queue.SimpleQueue[Trial] = queue.SimpleQueue()
+    end = time.monotonic() + patience
+    for each in ends:
+        threading.Thread(
+            target=lambda each=each: answers.put(_guarded(each, end)), name=f"try {each.section}", daemon=True
+        ).start()
+    done: dict[str, Trial] = {}
+    while len(done) < len(ends):
+        try:
+            trial = answers.get(timeout=max(0.0, end + MORE - time.monotonic()))
+        except queue.Empty:
+            break
+        done[trial.section] = trial
+        tell(trial)
+    stuck = f"does not come back within {patience + MORE:.0f} s"
+    return [done.get(each.section, Trial(each.section, False, stuck)) for each in ends]
+
+
+def _guarded(end: End, until: float) -> Trial:
+    try:
+        return _try(end.section, copy.copy(end.plugin), until)  # type: ignore[arg-type]
+    except (OSError, ImportError, ConfigError) as error:
+        return Trial(end.section, False, reason(error))
+    except Exception as error:  # a plugin's bug must not hide what the others say
+        return Trial(end.section, False, f"{type(error).__name__}: {reason(error)}")
+
+
+def _try(section: str, sensor: Sensor, until: float) -> Trial:
+    begun = time.monotonic()
+    cold = _hurry(sensor)
+    said = masked(sensor.check()).removesuffix("ok")
+    never = threading.Event()
+    with sensor:
+        while time.monotonic() < until:
+            if values := clean(sensor.read() or {}):
+                names = {old.name: new for old, new in zip(sensor.measures, sensor.named(), strict=False)}
+                given = {names.get(name, Field(name)): value for name, value in values.items()}
+                text = ", ".join(_said(given)) + (", not warm yet" if cold else "")
+                return Trial(section, True, said, text, {field.name: value for field, value in given.items()})
+            never.wait(PAUSE)
+    return Trial(section, True, said, f"no reading within {until - begun:.0f} s")
+
+
+def _hurry(sensor: Sensor) -> bool:
+    """Let it give its first reading at once; whether that comes before it is warm."""
+    known = options.declared(type(sensor))
+    if "sample" in known:
+        sensor.sample = known["sample"].least or 0.0  # type: ignore[attr-defined]
+    cold = bool(getattr(sensor, "warm_up", 0.0)) and "warm_up" in known
+    if cold:
+        sensor.warm_up = 0.0  # type: ignore[attr-defined]
+    return cold
+
+
+def _said(values: Mapping[Field, Value]) -> Iterator[str]:
+    for field, value in values.items():
+        yield f"{field.name} {shown(field.name, value)} {unit_sign(field.unit)}".rstrip()
