@@ -2,6 +2,7 @@
 
 import inspect
 import queue
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +20,8 @@ from mysense.worker import reason
 
 PATIENCE = 65.0
 """Seconds for which a serial line is listened to: a Dylos speaks once a minute."""
+STARTING = 4.0
+"""Seconds in which gpsd must answer."""
 ASKING = 45.0
 """Seconds more after which a place is given up."""
 
@@ -62,7 +65,7 @@ def find(places: Places, tell: Callable[[str, Sequence[Device]], None] = lambda 
 
     Every place has a thread of its own, and is given up when its time is over.
     """
-    receiver = [] if places.gpsd is None else _guarded("gpsd", lambda: _seen("gpsd", {"port": places.gpsd}))
+    receiver = [] if places.gpsd is None else _guarded("gpsd", partial(_at_gpsd, places.gpsd))
     tell("gpsd", receiver)
     looks = dict(_looks(places, " ".join(device.what for device in receiver)))
     answers: queue.SimpleQueue[tuple[str, Sequence[Device]]] = queue.SimpleQueue()
@@ -146,6 +149,19 @@ def _seen(name: str, given: Mapping[str, Any]) -> Sequence[Device]:
         Device("", found.what, name, {**found.options, **elsewhere}, next(iter(found.options.values()), ""))
         for found in kind.found(**given)
     ]
+
+
+def _at_gpsd(port: int) -> Sequence[Device]:
+    """A receiver that gpsd reads; asked again for a while, for systemd starts gpsd when somebody asks."""
+    never, end = threading.Event(), time.monotonic() + STARTING
+    while not (found := _seen("gpsd", {"port": port})) and _listens(port) and time.monotonic() < end:
+        never.wait(0.2)
+    return found
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as line:
+        return not line.connect_ex(("127.0.0.1", port))
 
 
 def _without_the_kernels(devices: Sequence[Device], root: Path | None) -> list[Device]:

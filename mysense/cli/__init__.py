@@ -22,7 +22,7 @@ COMMANDS = {
     "reload": "reloading",
     "status": "service",
     "install-service": "installing",
-    "demo": "run",
+    "demo": "demo",
     "check": "inspect",
     "plugins": "inspect",
     "config": "configuration",

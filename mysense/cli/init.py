@@ -3,7 +3,7 @@
 import os
 import stat
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ def init(
         sections = talk.nothing(places, devices)
     core = {"id": _identity({name: text for name, text in said.items() if text is not None}, path, trials, talk)}
     ends = _complete(sections, talk) | _publishers(publishers, talk)
-    about = {name: _about(device) for name, device in zip(sections, _known(devices), strict=False)}
+    about = {name: _about(device) for name, device in zip(sections, draft.ordered(devices), strict=False)}
     text = draft.text(core, ends, about)
     settings = config.parse(text, path)  # what cannot be read is not written
     if writes:
@@ -82,6 +82,13 @@ class _Talk:
     def say(self, text: str = "") -> None:
         if not self._silent:
             click.echo(text, err=True)
+
+    def table(self, rows: Iterable[Iterable[object]]) -> None:
+        """A table, with room around it."""
+        if not self._silent and (every := list(rows)):
+            self.say()
+            table(every, err=True)
+            self.say()
 
     def ask(self, question: str, option: options.Option, default: str = "") -> str:
         """An answer that the option takes; without a person the default."""
@@ -154,13 +161,9 @@ def _look(places: Places, talk: _Talk) -> list[Device]:
                 show(f"still listening on {', '.join(lines)}: up to {places.patience:.0f} s, a Dylos speaks once a minute")
 
         devices = finding.find(places, tell)
+    devices = [*draft.ordered(devices), *(device for device in devices if not device.sensor)]
     names = iter(draft.sensors(devices))
-    rows = [(next(names) if device.sensor else "-", device.what, device.where) for device in devices]
-    if rows:
-        talk.say()
-        if not talk._silent:
-            table(rows, err=True)
-        talk.say()
+    talk.table((next(names, "-"), device.what, device.where) for device in devices)
     return devices
 
 
@@ -170,12 +173,10 @@ def _try(sections: Mapping[str, Mapping[str, str]], talk: _Talk) -> list[Trial]:
     if not whole:
         return []
     settings = config.parse(draft.text({}, whole, {}))
-    talk.say("Trying one reading of each …\n")
+    talk.say("Trying one reading of each …")
     with progress(not talk.asks) as show:
         trials = readings(settings.ends, tell=lambda trial: show(f"{trial.section} has come"))
-    if not talk._silent:
-        table(((t.section, "ok" if t.ok else "FAILED", (t.ok and t.reading) or t.text) for t in trials), err=True)
-    talk.say()
+    talk.table((t.section, "ok" if t.ok else "FAILED", (t.ok and t.reading) or t.text) for t in trials)
     return trials
 
 
@@ -244,10 +245,6 @@ def _publishers(said: str | None, talk: _Talk) -> dict[str, dict[str, str]]:
                 default = "" if option.required else option.shown
                 texts[option.name] = talk.ask(f"  {name}: {option.name}, {option.help}", option, default)
     return _complete({s: {o: text for o, text in texts.items() if text} for s, texts in sections.items()}, talk)
-
-
-def _known(devices: Sequence[Device]) -> list[Device]:
-    return [device for device in devices if device.sensor]
 
 
 def _about(device: Device) -> str:

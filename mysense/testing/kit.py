@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
@@ -87,6 +87,7 @@ class SimulatedKit:
                 self._add(name)
             if self.chips:
                 self.bus = self._stack.enter_context(SimulatedBus(self.chips).served(self._folder / "i2c"))
+            self._measure()
             over = threading.Event()
             player = threading.Thread(target=self._play, args=(over,), name="weather", daemon=True)
             self._stack.callback(player.join)
@@ -141,27 +142,36 @@ class SimulatedKit:
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         self._stack.callback(gpsd.wait)
-        self._stack.callback(gpsd.terminate)
+        self._stack.callback(gpsd.kill)  # whoever blocks signals has had them blocked for it as well
+        self._hear(self.gpsd)
+        return {"port": str(self.gpsd)}
+
+    def _hear(self, port: int) -> None:
+        """Wait until gpsd answers; it takes some seconds to look at its receiver."""
         never, end = threading.Event(), time.monotonic() + PATIENCE
         while time.monotonic() < end:
-            with socket.socket() as line:
-                if not line.connect_ex(("127.0.0.1", self.gpsd)):
-                    return {"port": str(self.gpsd)}
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as line:
+                if line.recv(100):
+                    return
             never.wait(0.05)
         raise UnavailableError(f"gpsd does not answer within {PATIENCE:.0f} s")
 
     def _play(self, over: threading.Event) -> None:
         """The weather goes on, a step each second."""
         while not over.wait(1):
-            now = weather(time.time())
-            for each in self.chips.values():
-                for field in now.keys() & vars(each).keys():
-                    setattr(each, field, now[field])
-            for line in self.lines:
-                if hasattr(line.device, "dust"):
-                    line.device.dust = (now["pm25"], now["pm10"])
-            if self._tree:
-                self._tree.measure(time.time())
+            self._measure()
+
+    def _measure(self) -> None:
+        """All devices are in the weather of now."""
+        now = weather(time.time())
+        for each in self.chips.values():
+            for field in now.keys() & vars(each).keys():
+                setattr(each, field, now[field])
+        for line in self.lines:
+            if hasattr(line.device, "dust"):
+                line.device.dust = (now["pm25"], now["pm10"])
+        if self._tree:
+            self._tree.measure(time.time())
 
 
 def written(sections: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
