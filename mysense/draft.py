@@ -74,7 +74,7 @@ def text(core: Sections, ends: Sections, about: Mapping[str, str]) -> str:
     for name, cls in CORE.items():
         parts.append("\n".join(sample.put(options.render(cls, name), core.get(name, {}))))
     for section, texts in ends.items():
-        lines = list(sample.put(sample.of_plugin(section), texts | _off(section, texts)))
+        lines = list(sample.put(sample.of_plugin(section), {**texts, **_off(section, texts)}))
         parts.append("\n".join([f"# {about[section]}", *lines] if section in about else lines))
     return "\n\n".join(parts) + "\n"
 

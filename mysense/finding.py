@@ -7,8 +7,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from mysense import options, recognising, registry
@@ -121,7 +121,9 @@ def _on_bus(bus: str, named: bool) -> Sequence[Device]:
             raise
         return []  # the others of a Pi are for screens and cameras
     return [
-        Device(f"I2C bus {bus}, {chip.options['i2c']}", _title(chip.plugin), chip.plugin, chip.options, chip.options["i2c"])
+        Device(
+            f"I2C bus {bus}, {chip.options['i2c']}", _title(chip.plugin), chip.plugin, chip.options, chip.options["i2c"]
+        )
         for chip in found
     ]
 

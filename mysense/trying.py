@@ -43,7 +43,9 @@ class Trial(NamedTuple):
         return ": ".join(filter(None, (self.said, self.reading)))
 
 
-def readings(ends: Sequence[End], patience: float = PATIENCE, tell: Callable[[Trial], None] = lambda _: None) -> list[Trial]:
+def readings(
+    ends: Sequence[End], patience: float = PATIENCE, tell: Callable[[Trial], None] = lambda _: None
+) -> list[Trial]:
     """A trial of each sensor, in their order. *tell* hears of each as it comes.
 
     A device that must warm up is not waited for; its first reading is marked as such.

@@ -35,7 +35,7 @@ BRISK = {"interval": "2", "warm_up": "0", "sample": "0"}
 @click.command()
 @click.option("-n", "--count", default=0, help="Stop after so many data telegrams; 0: go on.")
 @click.option("--sensors", metavar="NAME,…", default="",
-              help="Real drivers at work on simulated devices: bme280, sds011, …; --sensors list names all.")  # fmt: skip
+              help="Real drivers at work on simulated devices: bme280, sds011, …; list names all.")  # fmt: skip
 def demo(count: int, sensors: str) -> None:
     """A simulated kit on this screen: no configuration, no hardware, nothing left behind."""
     if sensors == "list":

@@ -18,7 +18,10 @@ CONSOLES = Path("/proc/consoles")
 def ports() -> list[str]:
     """All USB adapters, and the UART of a Pi unless its console is there."""
     adapters = [port for port in library("serial.tools.list_ports", "kit").comports() if port.vid is not None]
-    return [*sorted(named(adapters)), *([str(UART)] if UART.exists() and UART.resolve().name not in _consoles() else [])]
+    return [
+        *sorted(named(adapters)),
+        *([str(UART)] if UART.exists() and UART.resolve().name not in _consoles() else []),
+    ]
 
 
 def named(adapters: Sequence[Any], by_id: Path = BY_ID, by_path: Path = BY_PATH) -> list[str]:

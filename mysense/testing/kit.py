@@ -50,7 +50,7 @@ def names() -> list[str]:
 
 
 class SimulatedKit:
-    """Devices for sensors of these names, one each time that a name is given; they measure the weather that is invented.
+    """Devices for sensors of these names, one each time that a name is given; they measure invented weather.
 
     *sections* are those of a MySense.conf, with their options. *bus*, *ports*, *root* and *gpsd* are
     where the devices are, each empty where there is none of its kind.
@@ -185,7 +185,7 @@ def main(folder: str, *sensors: str) -> None:
     """Play a kit until standard input ends."""
     with SimulatedKit(Path(folder), sensors) as kit:
         print("#", *kit.flags)  # noqa: T201
-        print(*written(kit.sections), sep="\n", flush=True)  # noqa: T201
+        print(*written(kit.sections), "", sep="\n", flush=True)  # noqa: T201
         sys.stdin.read()
 
 
