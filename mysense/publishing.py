@@ -11,10 +11,11 @@ from mysense.ahead import Ahead
 from mysense.clock import Clock
 from mysense.errors import RejectedError
 from mysense.journal import Changes, Cursor, Entry, Journal, Parked, Undated
+from mysense.outgoing import Outgoing
 from mysense.pipeline import Pipeline
 from mysense.plugin import Processor, Publisher
 from mysense.state import State
-from mysense.telegram import SECOND, Data, Ident, Telegram, ident_of
+from mysense.telegram import ident_of
 from mysense.worker import Worker, backoff, log, reason
 
 BLOCK = 20
@@ -65,16 +66,12 @@ class PublishWorker(Worker):
         self._undated_since: float | None = None
         self.draining = threading.Event()
         self.retry = threading.Event()
-        self._late = 0
         self._journal, self.cursor = journal, cursor
         kept = cursor.state()
         plugin.state = State({k.removeprefix(_OWN): v for k, v in kept.items() if k.startswith(_OWN)})
         self._pipeline = Pipeline(steps, kept)
-        self._private, self._own = tuple(private), own
-        self._relay = journal.status().id if plugin.signs else ""
-        self._publics: dict[Ident, Ident] = {}
-        nobody = Ident("", "")
-        self._seen = nobody, nobody
+        relay = journal.status().id if plugin.signs else ""
+        self._outgoing = Outgoing(plugin, self._pipeline, clock, private, own, relay)
         self.lanes: dict[str, Parked] = dict(cursor.lanes)
         self._tries: dict[str, int] = {}
         self._due: dict[str, float] = {}
@@ -85,7 +82,7 @@ class PublishWorker(Worker):
     @property
     def skipped(self) -> int:
         """Telegrams that the far end does not want any more, as old as they are."""
-        return self._late + self.plugin.skipped
+        return self._outgoing.late + self.plugin.skipped
 
     def step(self) -> None:
         if self.retry.is_set():
@@ -109,7 +106,7 @@ class PublishWorker(Worker):
             return
         if len(entries) == self.plugin.max_batch:  # a backlog: read on while the far end works
             self._ahead.begin(entries[-1].seq, self.plugin.max_batch)
-        items = self._items(self._dated(entries))
+        items = self._outgoing.of(self._dated(entries))
         lane = self.plugin.lane
         free = [item for item in items if lane(item.telegram) not in self.lanes] if self.lanes else items
         stuck = self._publish(free)
@@ -138,51 +135,6 @@ class PublishWorker(Worker):
         if self._undated_since is None:
             self._undated_since = self.clock.monotonic()
         return self.clock.monotonic() - self._undated_since < self._clock_wait
-
-    def _items(self, entries: Sequence[Entry]) -> Sequence[Entry]:
-        """What the far end is to be given for these entries, each with the number of the entry it came from."""
-        fit, items = self._fit, entries
-        if self._pipeline.steps:
-            items = [Entry(seq, fit(out)) for seq, telegram in entries for out in self._pipeline(telegram)]
-        elif self._hides(entries):
-            items = [Entry(seq, fit(telegram)) for seq, telegram in entries]
-        if self.plugin.accepts_past != inf:
-            oldest = self.clock.now() - int(self.plugin.accepts_past * SECOND)
-            new = {entry.seq for entry in entries if entry.__class__ is Undated}  # however old the estimate
-            late = [
-                item
-                for item in items
-                if isinstance(item.telegram, Data) and item.telegram.time < oldest and item.seq not in new
-            ]
-            items = [item for item in items if item not in late] if late else items
-            self._late += len(late)
-        if not self.plugin.accepts_text:
-            items = [item._replace(telegram=_numbers(item.telegram)) for item in items]
-        return items
-
-    def _hides(self, entries: Sequence[Entry]) -> bool:
-        """Whether any of these looks different to others: without what is private, with what way it came."""
-        idents = {id(ident): ident for ident in [ident_of(telegram) for _, telegram in entries]}
-        return any((self._publics.get(ident) or self._make_public(ident)) is not ident for ident in idents.values())
-
-    def _fit(self, telegram: Telegram) -> Telegram:
-        """The telegram as others may see it."""
-        ident = ident_of(telegram)
-        if ident is not self._seen[0]:
-            self._seen = ident, self._publics.get(ident) or self._make_public(ident)
-        public = self._seen[1]
-        if public is ident:
-            return telegram
-        return public if isinstance(telegram, Ident) else replace(telegram, ident=public)
-
-    def _make_public(self, ident: Ident) -> Ident:
-        if len(self._publics) > 4096:
-            self._publics.clear()
-        public = ident.public(self._private)
-        if self._relay and public.node != self._own:
-            public = public.passed_on(self._relay)
-        self._publics[ident] = public
-        return public
 
     def _publish(self, items: Sequence[Entry]) -> dict[str, Stuck]:
         """Deliver or set aside all items; the lanes that do not go on. Raises OSError for all."""
@@ -276,7 +228,7 @@ class PublishWorker(Worker):
             return
         found = self.cursor.fetch_parked(CLOCK, self.plugin.max_batch)
         entries = list(takewhile(lambda entry: not self._must_wait(entry), found))
-        stuck = self._publish(self._items(entries))
+        stuck = self._publish(self._outgoing.of(entries))
         if stuck and self._pipeline.remembers:
             raise OSError("; ".join(s.reason for s in stuck.values()))
         if stuck:
@@ -293,7 +245,7 @@ class PublishWorker(Worker):
 
     def _catch_up_with(self, name: str) -> None:
         entries = self.cursor.fetch_parked(name, self.plugin.max_batch)
-        items = [item for item in self._items(self._dated(entries)) if self.plugin.lane(item.telegram) == name]
+        items = [item for item in self._outgoing.of(self._dated(entries)) if self.plugin.lane(item.telegram) == name]
         if items and (left := self._work_off(name, items, self._attempt(name, items))):
             self.lanes[name] = replace(self.lanes[name], seq=left.seq, reason=left.reason, blocked=left.blocked)
             self._postpone(name, left)
@@ -335,9 +287,3 @@ class PublishWorker(Worker):
         if kept:
             sent, why = len(kept) - len(failures), f": {reason(failures[-1])}" if failures else ""
             log.info("%s: of %d telegrams set aside %d are delivered now%s", self.section, len(kept), sent, why)
-
-
-def _numbers(telegram: Telegram) -> Telegram:
-    if not isinstance(telegram, Data):
-        return telegram
-    return replace(telegram, values={k: v for k, v in telegram.values.items() if not isinstance(v, str)})

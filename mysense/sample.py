@@ -24,6 +24,7 @@ ENDS = (
     ("sensor:dylos", "1. A Dylos on a serial line: enabled = yes here, and no above.", False),
     ("publisher:console", "Telegrams on the screen.", True),
     ("publisher:influxdb", "2. A database for this kit on an InfluxDB server: enabled = yes, and its hostname.", False),
+    ("publisher:mqtt", "An MQTT broker, and with it Home Assistant: enabled = yes, and its hostname.", False),
     ("publisher:csv", "Files for a spreadsheet, one a day.", False),
 )
 """The plugins of the repository's file: section, what to say about it, and whether it is on."""

@@ -199,7 +199,9 @@ class Reader:
             if section.name in CORE or section.name == "meta" or (colon and kind in kinds):
                 continue
             every = [*CORE, "meta", *(f"{k}:{name}" for k in kinds for name in registry.names(k))]
-            near = options.nearest(section.name, every) or options.nearest(kind, every)
+            meant = [f"[{name}]" for name in every if name.partition(":")[2] == section.name.lower()]
+            near = f", it is written {' or '.join(meant)}" if meant else ""
+            near = near or options.nearest(section.name, every) or options.nearest(kind, every)
             self._problem(section.name, "", f"unknown section{near}")
 
     def _line(self, problem: str) -> tuple[int, str]:

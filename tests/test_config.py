@@ -63,6 +63,7 @@ def test_each_end_has_a_processor_of_its_own():
         ("[publisher:influxbd]\n", ":1: [publisher:influxbd] there is no publisher 'influxbd', did you mean"),
         ("[sensor:console]\n", ":1: [sensor:console] there is no sensor 'console'"),
         ("[publishr:console]\n", "unknown section, did you mean 'publisher:console'?"),
+        ("[mqtt]\n", ":1: [mqtt] unknown section, it is written [publisher:mqtt] or [subscriber:mqtt]"),
         ("[journl]\n", ":1: [journl] unknown section, did you mean 'journal'?"),
         ("[id]\nserial = a b\n", ":2: [id] serial: 'a b' cannot be a name"),
         ("[id]\nlabel = one\n two\n", ":2: [id] label: must stand on one line"),

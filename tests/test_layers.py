@@ -14,7 +14,7 @@ LAYERS = """
     draft  reloading  workers
     node  publishing  sample
     config
-    ahead  finding  trying
+    ahead  finding  outgoing  trying
     legacy  recognising  sampler  sections  timekeeping  worker
     registry
     channels.*  journal.*  processors.*  sensors.*

@@ -281,8 +281,9 @@ def test_a_processor_that_remembers_holds_all_lanes_rather_than_lose_what_it_mad
     assert lanes.cursor.lag > 0
 
 
-def test_late_data_is_passed_over_and_counted_where_only_the_present_is_taken(bench):
-    type(bench.far).accepts_past = 60.0
+@pytest.mark.parametrize("accepted", [0.0, 60.0])
+def test_late_data_is_passed_over_and_counted_where_only_the_present_is_taken(bench, accepted):
+    type(bench.far).accepts_past = accepted
     try:
         bench.journal.append([data(-100), data(-10)])
         bench.settle()

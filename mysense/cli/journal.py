@@ -177,7 +177,8 @@ def retry(ctx: click.Context, section: str) -> None:
         except UnavailableError:
             continue
     if not asked:
-        raise click.ClickException("no running daemon has such a publisher; 'mysense run' starts it")
+        what = f"with a publisher {section!r}" if section else "with publishers"
+        raise click.ClickException(f"no daemon {what} runs; 'mysense run' starts it")
     click.echo(f"trying again: {', '.join(asked)}")
 
 
