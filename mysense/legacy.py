@@ -14,8 +14,8 @@ from mysense.ini import Section
 from mysense.settings import Identity
 
 PLUGINS = {
-    "arduino": "sensor:arduino", "dht": "sensor:dht22", "bme280": "sensor:bme280", "sht31": "sensor:sht31",
-    "dylos": "sensor:dylos", "sds011": "sensor:sds011", "pms7003": "sensor:pms7003", "spec": "sensor:spec",
+    "arduino": "sensor:shinyei", "dht": "sensor:dht22", "bme280": "sensor:bme280", "sht31": "sensor:sht31",
+    "dylos": "sensor:dylos", "sds011": "sensor:sds011", "pms7003": "sensor:pms", "spec": "sensor:spec_dgs",
     "alphasense": "sensor:alphasense", "dbgrove": "sensor:dbgrove", "gps": "sensor:gps", "rssi": "sensor:rssi",
     "console": "publisher:console", "csv": "publisher:csv", "db": "publisher:mysql", "influxpub": "publisher:influxdb",
     "influxsub": "subscriber:influxdb", "mqttpub": "publisher:mqtt", "mqttsub": "subscriber:mqtt",
@@ -27,7 +27,7 @@ PLUGINS = {
 
 CORE = ("process", "id", "logging")
 _SWITCH = ("input", "output")
-_NAMES = {"pass": "password", "host": "hostname"}
+_NAMES = {"pass": "password", "host": "hostname", "is_stable": "warm_up"}
 _LEVELS = {
     "notset": "debug", "debug": "debug", "info": "info", "attent": "info", "warning": "warning", "error": "error",
     "critical": "error", "fatal": "error",
@@ -188,6 +188,11 @@ def _plugin(section: Section, notices: list[str], off: list[str]) -> Iterator[Se
         else:
             off.append(f"[{section.name}] ({target})")
         return
+    if old == "spec":
+        texts["gas"] = _gases(texts.pop("serials", ""), texts.pop("fields", "") or _FIELDS["spec"])
+        if not texts["gas"]:
+            notices.append(f"[spec] is passed over: name its gas in a section [{target}]")
+            return
     kept = ({} if on else {"enabled": "no"}) | _BEFORE.get(old, {})
     if "unit" in known and "m3" in texts.get("units", ""):
         kept["unit"] = "ug/m3"
@@ -202,6 +207,12 @@ def _plugin(section: Section, notices: list[str], off: list[str]) -> Iterator[Se
             kept[option] = text
     yield _new(target, section, kept)
     yield from _calibration(section, on, notices)
+
+
+def _gases(serials: str, fields: str) -> str:
+    """The gas of each serial number; they were two lists side by side."""
+    pairs = zip(serials.split(","), fields.split(","), strict=False)
+    return ", ".join(f"{serial.strip()}: {gas.strip()}" for serial, gas in pairs if serial.strip())
 
 
 def _known(target: str) -> dict[str, options.Option]:

@@ -15,9 +15,10 @@ ENOUGH = 4096
 
 
 class Found(NamedTuple):
-    """The plugin that reads it, and what the device calls itself."""
+    """A sensor that was recognised: its plugin, what its section needs, and what the device calls itself."""
 
-    sensor: str
+    plugin: str
+    options: dict[str, str]
     device: str
 
 
@@ -33,7 +34,7 @@ def recognise(port: str, patience: float = 0.0) -> Found | None:
     slow = min(kind.baudrate for kind in kinds.values())
     line = connect(port, slow, TICK)
     try:
-        ear = _Ear(line, kinds)
+        ear = _Ear(port, line, kinds)
         found = ear.listen(LISTEN)
         for speed, question in () if found else _questions(kinds):
             if found := ear.ask(speed, question):
@@ -50,24 +51,24 @@ def serial_sensors() -> Mapping[str, type[SerialSensor]]:
 
 
 def _questions(kinds: Mapping[str, type[SerialSensor]]) -> Iterator[tuple[int, Question]]:
-    """What to ask at which speed: those that wake nobody first, the fast lines first, short questions first.
+    """What to ask at which speed: first what wakes nobody, the slow lines first, short questions first.
 
     A short one is no command to anybody else, while the letters in a long one are some to a device of text.
     """
     asked = {
-        (bool(question.undo), question.patience, -kind.baudrate, len(question.ask), question)
+        (bool(question.undo), question.patience * bool(question.undo), kind.baudrate, len(question.ask), question)
         for kind in kinds.values()
         for question in kind.questions
     }
     for _, _, speed, _, question in sorted(asked):
-        yield -speed, question
+        yield speed, question
 
 
 class _Ear:
     """Listens to one line."""
 
-    def __init__(self, line: Any, kinds: Mapping[str, type[SerialSensor]]) -> None:
-        self._line, self._kinds, self._heard = line, kinds, b""
+    def __init__(self, port: str, line: Any, kinds: Mapping[str, type[SerialSensor]]) -> None:
+        self._port, self._line, self._kinds, self._heard = port, line, kinds, b""
 
     def tune(self, speed: int) -> "_Ear":
         """Listen at another speed; what was heard at the old one means nothing then."""
@@ -90,5 +91,5 @@ class _Ear:
                 self._heard = (self._heard + heard)[-ENOUGH:]
                 for name, kind in self._kinds.items():
                     if kind.baudrate == self._line.baudrate and (device := kind.recognise(self._heard)):
-                        return Found(name, device)
+                        return Found(name, {"port": self._port}, device)
         return None

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -16,13 +17,18 @@ from mysense.channels.console import Publisher as Console
 from mysense.channels.csv import Publisher as Csv
 from mysense.processors.calibrate import Processor as Calibrate
 from mysense.processors.calibrate import factors
+from mysense.sensors._i2c import Address
 from mysense.sensors.dylos import Sensor as Dylos
 from mysense.sensors.replay import Sensor as Replay
 from mysense.sensors.simulated import Sensor as Simulated
+from mysense.sensors.sps30 import Sensor as Sps30
 from mysense.telegram import SECOND, Data, ident_of
-from mysense.testing import ProcessorContract, PublisherContract, SensorContract, SubscriberContract
+from mysense.testing import FastClock, ProcessorContract, PublisherContract, SensorContract, SubscriberContract
+from mysense.testing.chips import sps30
+from mysense.testing.i2c import SimulatedBus, chip
 from mysense.testing.subscribers import telegrams as sent
 from tests.kit import Line
+from tests.serials import KINDS
 from tests.servers import free_ports
 
 CAPTURED = Path(__file__).parent.parent / "testdata" / "dylos-input.txt"
@@ -38,6 +44,58 @@ class TestReplay(SensorContract):
         return Replay(file=CAPTURED, speed=0.0)
 
 
+class Serial(SensorContract):
+    """A sensor on a serial line; *name* is that of its module. Not collected itself."""
+
+    name = ""
+
+    @pytest.fixture(autouse=True)
+    def _device(self):
+        self.kind_of = KINDS[self.name]
+        with self.kind_of.line() as self.line:
+            yield
+
+    def make(self):
+        return self.kind_of.sensor(self.line)
+
+
+class TestSds011(Serial):
+    name = "sds011"
+
+
+class TestPms(Serial):
+    name = "pms"
+
+
+class TestMhz19(Serial):
+    name = "mhz19"
+
+
+class TestSps30(Serial):
+    name = "sps30"
+
+
+class TestSps30OnI2c(SensorContract):
+    @pytest.fixture(autouse=True)
+    def _bus(self):
+        self.clock = FastClock(60)
+        with SimulatedBus({0x69: sps30.Chip(clock=self.clock)}) as self.bus:
+            yield
+
+    def make(self):
+        sensor = Sps30(i2c=Address(0x69), bus=self.bus.name)
+        sensor.clock = self.clock
+        return sensor
+
+
+class TestShinyei(Serial):
+    name = "shinyei"
+
+
+class TestSpec_dgs(Serial):
+    name = "spec_dgs"
+
+
 class TestDylos(SensorContract):
     @pytest.fixture(autouse=True)
     def _line(self, played):
@@ -45,6 +103,53 @@ class TestDylos(SensorContract):
 
     def make(self):
         return Dylos(port=self.port)
+
+
+class OnI2C(SensorContract):
+    """A sensor on a simulated bus, with what measures CO2 a little faster."""
+
+    name, place = "", 0
+
+    @pytest.fixture(autouse=True)
+    def _played(self):
+        simulated = chip(self.name)
+        if hasattr(simulated, "co2"):
+            simulated.clock = lambda: time.monotonic() * 20
+            simulated.power_up()
+        with SimulatedBus({self.place: simulated}) as bus:
+            self.bus = bus.name
+            yield
+
+    def make(self):
+        return registry.find("sensor", self.name)(bus=self.bus)
+
+
+class TestBme280(OnI2C):
+    name, place = "bme280", 0x76
+
+
+class TestBmp280(OnI2C):
+    name, place = "bmp280", 0x77
+
+
+class TestBme680(OnI2C):
+    name, place = "bme680", 0x76
+
+
+class TestSht31(OnI2C):
+    name, place = "sht31", 0x44
+
+
+class TestSht4x(OnI2C):
+    name, place = "sht4x", 0x46
+
+
+class TestScd30(OnI2C):
+    name, place = "scd30", 0x61
+
+
+class TestScd4x(OnI2C):
+    name, place = "scd4x", 0x62
 
 
 class TestConsole(PublisherContract):

@@ -18,11 +18,12 @@ LAYERS = """
     legacy  recognising  sampler  sections  timekeeping  worker
     registry
     channels.*  journal.*  processors.*  sensors.*
-    sensors._i2c_known  sensors._scd
-    sensors._chip  sensors._iio  sensors._lapses  sensors._sht  sensors._shdlc
+    sensors._i2c_known
+    sensors._scd
+    sensors._chip  sensors._iio  sensors._lapses  sensors._sht  sensors._sps30
     sensors._bosch  sensors._sensirion
-    channels._http  channels._influx.*  channels._mqtt.*  sensors._duty  sensors._frames  sensors._i2c  sensors._ports
-    channels._tls  sensors._serial  sensors._sysfs  sensors._wires
+    channels._http  channels._influx.*  channels._mqtt.*  sensors._i2c  sensors._ports  sensors._shdlc
+    channels._tls  sensors._duty  sensors._frames  sensors._serial  sensors._sysfs  sensors._wires
     logs  pipeline
     settings
     examples  journal  plugin

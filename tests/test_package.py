@@ -116,6 +116,12 @@ def test_the_core_alone_runs_a_simulated_kit(bare):
     assert "pm25" in run(bare / "mysense", "demo", "-n", "1")
 
 
+def test_simulated_buses_need_no_pytest(bare, tmp_path):
+    code = "from mysense.testing.i2c import SimulatedBus, chip; print(chip('bme280').temp)"
+
+    assert run(bare / "python", "-c", code, cwd=tmp_path) == "21.0\n"
+
+
 def test_the_daemon_runs_from_the_wheel(bare, tmp_path):
     conf = tmp_path / "MySense.conf"
     conf.write_text(CONF.format(folder=tmp_path))

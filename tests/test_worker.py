@@ -1,4 +1,4 @@
-"""The worker of a subscriber, and of a publisher that has nothing to do."""
+"""The worker of a subscriber, of a sensor, and of a publisher that has nothing to do."""
 
 import threading
 
@@ -7,10 +7,11 @@ import pytest
 from mysense.clock import Clock
 from mysense.journal.memory import MemoryJournal
 from mysense.journal.sqlite import SqliteJournal
-from mysense.plugin import Publisher, Refusal, Subscriber
+from mysense.plugin import Publisher, Refusal, Sensor, Subscriber
 from mysense.publishing import PublishWorker
 from mysense.telegram import SECOND, Data, Ident
-from mysense.worker import SubscribeWorker
+from mysense.testing import ManualClock
+from mysense.worker import SensorWorker, SubscribeWorker
 from tests.kit import until
 
 T0 = 1_700_000_000
@@ -209,3 +210,41 @@ def test_a_connection_that_is_gone_while_nothing_is_to_be_sent_is_made_again(jou
     thread.join(10)
 
     assert work.status.state == "stopped"
+
+
+class Slow(Sensor):
+    """Needs three reads of a second for each reading."""
+
+    def __post_init__(self):
+        self.reads = 0
+
+    def read(self):
+        self.reads += 1
+        self.hands.advance(1.0)
+        return None if self.reads % 3 else {"temp": 1.0}
+
+
+class Hands(ManualClock):
+    """Waiting is over at once, and remembered."""
+
+    def __init__(self):
+        super().__init__()
+        self.waits = []
+
+    def wait(self, event, seconds):
+        self.waits.append(seconds)
+        self.advance(max(0.0, seconds))
+        return False
+
+
+@pytest.mark.parametrize(("interval", "rest", "soon"), [(10.0, 7.0, 1.0), (0.5, -2.5, 0.5), (0.0, None, 0.1)])
+def test_the_interval_counts_from_the_first_read_of_a_reading_and_one_without_is_asked_again_soon(interval, rest, soon):
+    clock, sensor, given = Hands(), Slow(interval=interval), []
+    sensor.hands = clock
+    made = SensorWorker("sensor:x", sensor, threading.Event(), clock, dict, lambda *what: given.append(what))
+    for _ in range(6):
+        made.step()
+
+    turn = [soon, soon] if rest is None else [soon, soon, pytest.approx(rest - 2 * soon)]
+    assert clock.waits == turn * 2
+    assert given == [("sensor:x", {"temp": 1.0})] * 2

@@ -2,6 +2,7 @@
 
 from mysense.errors import UnavailableError
 from mysense.sensors._i2c import Address, Bus
+from mysense.sensors._wires import NACK
 
 ADDRESSES = (0x76, 0x77)
 IDENTITY = b"\xd0"
@@ -12,21 +13,22 @@ MARK = 0xA0
 """What is left in a register that nobody needs. After power-on it holds 0."""
 
 
-def name(bus: Bus, address: int) -> str:
-    """The plugin for the chip at *address*; empty when it is none of these. Reads one register."""
-    return NAMES.get(bus.ask(address, IDENTITY, 1)[0], "")
+def identity(bus: Bus, address: int) -> int:
+    """What the chip at *address* says it is; 0 when there is none. Reads one register."""
+    try:
+        return bus.ask(address, IDENTITY, 1)[0]
+    except OSError as error:
+        if error.errno in NACK:
+            return 0
+        raise
 
 
-def insist(bus: Bus, address: int, wanted: str) -> None:
-    """OSError when the chip at *address* is not the one that *wanted* is for, and which section is."""
-    identity = bus.ask(address, IDENTITY, 1)[0]
-    found = NAMES.get(identity, "")
-    if found == wanted:
-        return
-    where = f"{Address(address)} on {bus.path}"
-    if found:
-        raise UnavailableError(f"the chip at {where} is a {found.upper()}: call its section [sensor:{found}]")
-    raise UnavailableError(f"the chip at {where} is no {wanted.upper()}: its identity is {identity:#04x}")
+def stranger(bus: Bus, address: int, wanted: str) -> str:
+    """What to say about a chip that is none of the *wanted* ones: which it is, and which section is for it."""
+    where, number = f"{Address(address)} on {bus.path}", identity(bus, address)
+    if found := NAMES.get(number):
+        return f"the chip at {where} is a {found.upper()}: call its section [sensor:{found}]"
+    return f"the chip at {where} is no {wanted}: its identity is {number:#04x}"
 
 
 def compare(bus: Bus, address: int, *registers: bytes) -> None:

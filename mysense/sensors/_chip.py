@@ -2,9 +2,10 @@
 
 import os
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import ModuleType
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from mysense import plugin
 from mysense.errors import UnavailableError
@@ -22,6 +23,10 @@ LIBRARIES = (RuntimeError, ArithmeticError)
 class Chip(plugin.Sensor):
     """A sensor on I2C: its options, and the frame around a library or a parser."""
 
+    device: ClassVar[str] = ""
+    """What people call it."""
+    library: ClassVar[str] = ""
+    """The module of its driver library."""
     addresses: ClassVar[tuple[int, ...]] = ()
     """Where such a sensor can be."""
     opening: ClassVar[float] = 5.0
@@ -40,27 +45,37 @@ class Chip(plugin.Sensor):
         where(self.bus)
 
     @abstractmethod
-    def begin(self, bus: Bus, address: int) -> None:
+    def fits(self, bus: Bus, address: int) -> bool:
+        """Whether such a sensor is at *address*. Harmless to any other."""
+
+    @abstractmethod
+    def begin(self, library: Any, bus: Bus, address: int) -> None:
         """Set the sensor up. Raises OSError, or what its library raises."""
 
     @abstractmethod
     def measure(self) -> Mapping[str, float | None] | None:
         """One reading, or None when there is none yet."""
 
-    def fits(self, bus: Bus, address: int) -> bool:
-        """Whether such a sensor is at *address*. Harmless to any other."""
-        return bus.hears(address)
+    def stranger(self, bus: Bus, address: int) -> str:
+        """What to say about a chip that does not fit."""
+        return f"what answers at {Address(address)} on {bus.path} is no {self.device}"
 
     def open(self) -> None:
         self._damaged = 0
-        self._line = Bus(self.bus)
-        self._line.open()
+        library = adafruit(self.library)
         try:
-            with self._line.within(self.opening):
-                self._at = Address(self.i2c or self._only())
-                self.begin(self._line, self._at)
+            with self._found(self.opening):
+                self.begin(library, self._line, self._at)
         except LIBRARIES as error:
-            raise UnavailableError(f"the sensor on {self._line.path} cannot be set up: {error}") from error
+            raise UnavailableError(f"the {self.device} on {self._line.path} cannot be set up: {error}") from error
+
+    def check(self) -> str:
+        adafruit(self.library)
+        try:
+            with self._found(self.opening):
+                return f"{self.device} at {self._at} on {self._line.path}"
+        finally:
+            self.close()
 
     def read(self) -> Mapping[str, float | None] | None:
         try:
@@ -71,31 +86,32 @@ class Chip(plugin.Sensor):
             if self._damaged >= DAMAGED:
                 raise UnavailableError(f"{self._at} on {self._line.path}: {error}") from error
             return None
-        self._damaged = 0
+        if reading:
+            self._damaged = 0
         return reading
-
-    def check(self) -> str:
-        with self:
-            return f"{self._at} on {self._line.path}"
 
     def close(self) -> None:
         if line := vars(self).pop("_line", None):
             line.close()
 
-    def _only(self) -> int:
-        """The address of the only sensor of this kind."""
-        if len(self.addresses) == 1:
-            return self.addresses[0]
-        found = [address for address in self.addresses if self._line.hears(address)]
-        fitting = [address for address in found if self.fits(self._line, address)]
-        if len(fitting) > 1:
-            raise UnavailableError(
-                f"there are several at {listed(fitting, ' and ')} on {self._line.path}: name one as 'i2c'"
-            )
-        if not fitting and not found:
-            places = f"{listed(self.addresses, ' or ')} on {self._line.path}{self._line.others()}"
-            raise UnavailableError(f"nothing answers at {places}: check the wiring and the supply")
-        return (fitting or found)[0]  # one that does not fit is told by begin
+    @contextmanager
+    def _found(self, seconds: float) -> Iterator[None]:
+        """The bus, open, and the sensor's address, for so many seconds; OSError when it is another chip."""
+        self._line = Bus(self.bus)
+        self._line.open()
+        with self._line.within(seconds):
+            places = (self.i2c,) if self.i2c else self.addresses
+            fitting = [place for place in places if self.fits(self._line, place)]
+            if len(fitting) > 1:
+                raise UnavailableError(
+                    f"there are several at {listed(fitting, ' and ')} on {self._line.path}: name one as 'i2c'"
+                )
+            if not fitting:
+                for place in filter(self._line.hears, places):
+                    raise UnavailableError(self.stranger(self._line, place))
+                raise self._line.nobody(places)
+            self._at = Address(fitting[0])
+            yield
 
 
 def adafruit(module: str) -> ModuleType:

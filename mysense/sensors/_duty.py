@@ -18,13 +18,14 @@ class Duty:
         """Whether the device sleeps between two readings."""
         self.awake = False
         self._warm = self._end = 0.0
-        self._begins = True
+        self._samples = False
         self._readings: list[Mapping[str, float]] = []
 
     def wake(self) -> None:
         """The device was woken: it warms up from now on."""
         self.awake = True
         self._warm = self._clock.monotonic() + self._warm_up
+        self._samples = False
         self._readings.clear()
 
     def sleep(self) -> None:
@@ -37,8 +38,9 @@ class Duty:
         return self.awake and self._clock.monotonic() >= self._warm
 
     def begins(self) -> bool:
-        """Whether this is the first read of a turn: what was heard before is old then."""
-        begins, self._begins = self._begins, False
+        """Whether sampling begins with this read: what was heard before is old, or was said while it was cold."""
+        begins = self.warm and not self._samples
+        self._samples |= begins
         return begins
 
     def add(self, values: Mapping[str, float]) -> dict[str, float] | None:
@@ -53,5 +55,5 @@ class Duty:
             return None
         mean = {name: round(fmean(each[name] for each in self._readings), 2) for name in values}
         self._readings.clear()
-        self._begins = True
+        self._samples = False
         return mean

@@ -52,6 +52,8 @@ class Frames:
         self._ready: deque[bytes] = deque()
         self._rest = b""
         self._silence = 0.0
+        self.unanswered = False
+        """Whether a question was asked to which nothing was said yet."""
         self._strange = False
         self._passed, self._told = 0, 0
 
@@ -64,12 +66,18 @@ class Frames:
                 return None
             self._hear(self._port.read(self._port.in_waiting or 1))
             now = time.monotonic()
-        self._silence = 0.0
+        self._silence, self.unanswered = 0.0, False
         return self._ready.popleft()
+
+    def send(self, question: bytes) -> None:
+        """Ask something. From the first question that is not answered, silence counts."""
+        if not self.unanswered:
+            self._silence, self.unanswered = 0.0, True
+        self._port.write(question)
 
     def ask(self, question: bytes, fits: Callable[[bytes], bool], patience: float) -> bytes | None:
         """Send a question; the first frame that *fits* as its answer, None when there is none in time."""
-        self._port.write(question)
+        self.send(question)
         end = time.monotonic() + patience
         while (left := end - time.monotonic()) > 0:
             frame = self.next(left)
@@ -89,9 +97,11 @@ class Frames:
         if self._silence < patience:
             return
         if self._strange:
-            raise TimeoutError(f"{self._port.name}: what comes is nothing that a {self._device} says")
+            raise TimeoutError(
+                f"{self._port.name}: what comes is no word of the {self._device}: is another device there?"
+            )
         raise TimeoutError(
-            f"{self._port.name}: no answer from a {self._device}: has it power, is its TX at our RX and its RX at our TX?"
+            f"{self._port.name}: the {self._device} does not answer: has it power, are RX and TX the right way round?"
         )
 
     def _hear(self, heard: bytes) -> None:

@@ -20,6 +20,8 @@ IDLE = 1.0
 """Seconds that one transfer may take outside of ``within``."""
 LOOK = 0.3
 """Seconds for finding out who answers, to tell it in a message."""
+CANNOT = (errno.EOPNOTSUPP, errno.EINVAL)
+"""What Linux says when the controller cannot write nothing."""
 _LAST = 0x77
 _never = threading.Event()
 
@@ -66,7 +68,7 @@ class Bus:
         self._memory: dict[tuple[int, bytes], bytes] = {}
         self._said: dict[int, bytes] = {}
         self._unsaid: set[int] = set()
-        self._trouble: OSError | None = None
+        self._trouble_at = 0
         self._again = False
 
     def open(self) -> None:
@@ -94,9 +96,9 @@ class Bus:
             yield
         except OSError as error:
             raise self._told(error) from None
-        except Exception:
-            if self._trouble:
-                raise self._told(self._trouble) from None
+        except Exception as error:
+            if trouble := _behind(error):
+                raise self._told(trouble) from None
             raise
         finally:
             self._deadline = None
@@ -133,21 +135,22 @@ class Bus:
         return [address for address in range(0x08, _LAST + 1) if self.hears(address)]
 
     def hears(self, address: int) -> bool:
-        """Whether a chip answers at *address*. It is written nothing to, or read from where that cannot be done."""
-        try:
-            self.ask(address, b"")
-        except OSError as error:
-            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):  # a controller that cannot write nothing
+        """Whether a chip answers at *address*.
+
+        It is written nothing to. Where the controller cannot do that (Raspberry Pi 5) it is read
+        from, and sensors that only speak when asked are not heard.
+        """
+        for out, count in ((b"", 0), (None, 1)):
+            try:
+                self.ask(address, out, count)
+            except OSError as error:
                 if error.errno in (*NACK, errno.EIO):
                     return False
-                raise
-            try:
-                self.ask(address, None, 1)
-            except OSError as other:
-                if other.errno in (*NACK, errno.EIO):
-                    return False
-                raise
-        return True
+                if out is None or error.errno not in CANNOT:
+                    raise
+            else:
+                return True
+        return False
 
     # What Adafruit's libraries call
 
@@ -166,7 +169,11 @@ class Bus:
             self._said[address] = out
             self._unsaid.add(address)
             return
-        self._transfer(address, out, 0)
+        try:
+            self._transfer(address, out, 0)
+        except OSError as error:
+            if out or error.errno not in CANNOT:  # a library that looks whether somebody is there
+                raise
         self._memory.setdefault((address, out), b"")
         self._said[address] = out
         self._unsaid.discard(address)
@@ -215,8 +222,7 @@ class Bus:
     def _transfer(self, address: int, out: bytes | None, count: int) -> bytes:
         try:
             return self._bus.transfer(address, out, count, self._left())
-        except OSError as error:
-            self._trouble = error
+        except OSError:
             self._trouble_at = address
             raise
 
@@ -231,24 +237,33 @@ class Bus:
     def _told(self, error: OSError) -> OSError:
         """An error of the bus in words for a person."""
         if error.errno in NACK:
-            return UnavailableError(
-                f"nothing answers at {Address(self._trouble_at)} on {self.path}{self.others()}: "
-                "check the wiring, the supply and the address"
-            )
+            return self.nobody([self._trouble_at])
         if error.errno == errno.ETIMEDOUT:
             return UnavailableError(
                 f"{self.path} does not move: a sensor without supply or a short holds it; switch the supply off and on"
             )
         return error
 
-    def others(self) -> str:
-        """Who answers on the bus, for a message about one that does not."""
+    def nobody(self, addresses: Iterable[int]) -> UnavailableError:
+        """That nothing answers at *addresses*, with who does elsewhere."""
         self._deadline = time.monotonic() + LOOK
         try:
-            found = self.scan()
+            others = f" (what answers: {listed(found)})" if (found := self.scan()) else " (nor anywhere on it)"
         except OSError:
-            return ""
-        return f" (what answers: {listed(found)})" if found else " (nor anywhere on it)"
+            others = ""
+        return UnavailableError(
+            f"nothing answers at {listed(addresses, ' or ')} on {self.path}{others}: "
+            "check the wiring, the supply and the address"
+        )
+
+
+def _behind(error: BaseException | None) -> OSError | None:
+    """The OSError for which a library raised something else."""
+    while error:
+        error = error.__cause__ or error.__context__
+        if isinstance(error, OSError):
+            return error
+    return None
 
 
 def listed(addresses: Iterable[int], between: str = ", ") -> str:

@@ -3,18 +3,19 @@
 import re
 from typing import NamedTuple
 
-from mysense.sensors import _bosch, _sht
+from mysense.sensors import _bosch, _scd, _sht
 from mysense.sensors._i2c import Address, Bus
 from mysense.sensors._sensirion import answer
-from mysense.sensors._wires import DEVICES, NACK, where
+from mysense.sensors._wires import DEVICES, where
 
 WHOLE = 3.0
 """Seconds that a look at one bus may take."""
-QUESTIONS = {0x61: ("scd30", b"\xd1\x00", 1), 0x62: ("scd4x", b"\xe4\xb8", 1), 0x69: ("sps30", b"\xd1\x00", 1)}
-"""What is asked where, and how many words come back: a version, or whether there is a value.
-
-Each may be asked at any time, also while the sensor is at work for somebody else.
-"""
+QUESTIONS = {
+    0x61: ("scd30", _scd.QUESTIONS["SCD30"]),
+    0x62: ("scd4x", _scd.QUESTIONS["SCD4x"]),
+    0x69: ("sps30", (b"\xd1\x00", 1, 0.02)),
+}
+"""What is asked where: see ``_scd.QUESTIONS``. An SPS30 tells its version."""
 
 
 class Found(NamedTuple):
@@ -53,13 +54,8 @@ def recognise(path: str) -> list[Found]:
 
 def _name(bus: Bus, address: int) -> str:
     if address in _bosch.ADDRESSES:
-        try:
-            return _bosch.name(bus, address)
-        except OSError as error:
-            if error.errno in NACK:
-                return ""
-            raise
+        return _bosch.NAMES.get(_bosch.identity(bus, address), "")
     if address in _sht.ADDRESSES:
         return _sht.name(bus, address)
-    plugin, question, words = QUESTIONS[address]
-    return plugin if answer(bus, address, question, words, 0.005) else ""
+    plugin, question = QUESTIONS[address]
+    return plugin if answer(bus, address, *question) else ""

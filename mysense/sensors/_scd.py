@@ -3,20 +3,22 @@
 import time
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from mysense.errors import UnavailableError
 from mysense.plugin import option
 from mysense.sensors._chip import Chip
+from mysense.sensors._i2c import Bus
+from mysense.sensors._sensirion import answer
 
 SILENT = 4
 """After so many of its periods without a value a sensor is set up anew."""
+QUESTIONS = {"SCD30": (b"\xd1\x00", 1, 0.005), "SCD4x": (b"\xe4\xb8", 1, 0.002)}
+"""What each can be asked at any time (its version; is there a value), the words that come back, and when (s)."""
 
 
 class Carbon(Chip):
     """A CO2 sensor that measures at its own pace."""
-
-    device: ClassVar[str] = ""
 
     altitude: float | None = option(
         None, "metres above sea level, for the air's density; empty: as stored in the sensor", least=0, most=3000
@@ -36,6 +38,9 @@ class Carbon(Chip):
         super().__post_init__()
         if 0 < self.pressure < 700:
             raise ValueError("pressure is in hPa: 700 to 1400, or 0 for none")
+
+    def fits(self, bus: Bus, address: int) -> bool:
+        return bool(answer(bus, address, *QUESTIONS[self.device]))
 
     @property
     @abstractmethod

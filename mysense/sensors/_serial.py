@@ -90,7 +90,7 @@ class Question(NamedTuple):
 
     ask: bytes
     undo: bytes = b""
-    patience: float = 1.2
+    patience: float = 0.6
 
 
 class SerialSensor(plugin.Sensor):
@@ -119,4 +119,6 @@ class SerialSensor(plugin.Sensor):
 def refuse_other(port: str, kind: str, there: str, wanted: str) -> None:
     """UnavailableError where a device has another id than the section names, if it names one."""
     if wanted and there.casefold() != wanted.casefold():
-        raise UnavailableError(f"{port} leads to the {kind} {there}, not to {wanted}: name another port, or this device")
+        raise UnavailableError(
+            f"{port} leads to the {kind} {there}, not to {wanted}: name another port, or this device"
+        )

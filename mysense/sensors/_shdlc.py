@@ -79,7 +79,9 @@ class Shdlc:
     def call(self, command: int, data: bytes = b"", patience: float = 0.5, before: bytes = b"") -> Reply | None:
         """The reply to a command; None when none comes. *before* are bytes that go ahead of it."""
         self._frames.forget()
-        frame = self._frames.ask(before + request(command, data), lambda said: decode(said).command == command, patience)
+        frame = self._frames.ask(
+            before + request(command, data), lambda said: decode(said).command == command, patience
+        )
         return decode(frame) if frame else None
 
     def sure(self, command: int, data: bytes = b"") -> Reply:
@@ -87,7 +89,9 @@ class Shdlc:
         for _ in range(3):
             if reply := self.call(command, data):
                 if reply.state not in (0, REFUSED):
-                    raise OSError(f"{self.name}: the {self._device} refuses command {command:#x} (state {reply.state:#x})")
+                    raise OSError(
+                        f"{self.name}: the {self._device} refuses command {command:#x} (state {reply.state:#x})"
+                    )
                 return reply
         self.expect(0.0)
         raise TimeoutError(f"{self.name}: the {self._device} does not obey")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from mysense.sensors import _bosch
-from mysense.sensors._chip import Chip, adafruit
+from mysense.sensors._chip import Chip
 from mysense.sensors._i2c import Bus
 from mysense.telegram import Field
 
@@ -23,14 +23,17 @@ class Sensor(Chip):
     """Bosch BME280 on I2C: temperature, humidity, air pressure."""
 
     measures = (Field("temp", "C", "BME280"), Field("rh", "%", "BME280"), Field("hpa", "hPa", "BME280"))
+    device: ClassVar[str] = "BME280"
+    library: ClassVar[str] = "adafruit_bme280.basic"
     addresses: ClassVar[tuple[int, ...]] = _bosch.ADDRESSES
 
     def fits(self, bus: Bus, address: int) -> bool:
-        return _bosch.name(bus, address) == "bme280"
+        return _bosch.NAMES.get(_bosch.identity(bus, address)) == "bme280"
 
-    def begin(self, bus: Bus, address: int) -> None:
-        _bosch.insist(bus, address, "bme280")
-        library = adafruit("adafruit_bme280.basic")
+    def stranger(self, bus: Bus, address: int) -> str:
+        return _bosch.stranger(bus, address, self.device)
+
+    def begin(self, library: Any, bus: Bus, address: int) -> None:
         self._driver: Any = library.Adafruit_BME280_I2C(bus, address)  # resets the chip and reads its trim
         self._driver.overscan_pressure = library.OVERSCAN_X1
         _bosch.compare(bus, address, *TRIM)

@@ -11,7 +11,7 @@ from mysense.errors import UnavailableError
 from mysense.options import seconds
 from mysense.plugin import option
 from mysense.sensors import _bosch
-from mysense.sensors._chip import Chip, adafruit
+from mysense.sensors._chip import Chip
 from mysense.sensors._i2c import Address, Bus
 from mysense.telegram import Field
 
@@ -54,6 +54,8 @@ def mend(driver: Any, trim: Sequence[bytes]) -> None:
 class Sensor(Chip):
     """Bosch BME680 or BME688 on I2C: temperature, humidity, air pressure, gas resistance."""
 
+    device: ClassVar[str] = "BME680"
+    library: ClassVar[str] = "adafruit_bme680"
     addresses: ClassVar[tuple[int, ...]] = _bosch.ADDRESSES
 
     interval: float = option(30.0, "seconds between two readings", parse=seconds)
@@ -67,12 +69,13 @@ class Sensor(Chip):
         return (*weather, Field("gas", "kOhm", "BME680")) if self.gas else weather
 
     def fits(self, bus: Bus, address: int) -> bool:
-        return _bosch.name(bus, address) == "bme680"
+        return _bosch.NAMES.get(_bosch.identity(bus, address)) == "bme680"
 
-    def begin(self, bus: Bus, address: int) -> None:
-        _bosch.insist(bus, address, "bme680")
-        library = adafruit("adafruit_bme680")
-        self._driver: Any = library.Adafruit_BME680_I2C(bus, address, refresh_rate=1000)
+    def stranger(self, bus: Bus, address: int) -> str:
+        return _bosch.stranger(bus, address, self.device)
+
+    def begin(self, library: Any, bus: Bus, address: int) -> None:
+        self._driver: Any = library.Adafruit_BME680_I2C(bus, address, refresh_rate=10**9)
         self._driver.filter_size = 0
         _bosch.compare(bus, address, *TRIM)
         mend(self._driver, [bus.answers(address, register) for register in TRIM[1:]])

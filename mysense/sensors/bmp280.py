@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from mysense.sensors import _bosch
-from mysense.sensors._chip import Chip, adafruit
+from mysense.sensors._chip import Chip
 from mysense.sensors._i2c import Bus
 from mysense.telegram import Field
 
@@ -21,14 +21,17 @@ class Sensor(Chip):
     """Bosch BMP280 on I2C: temperature, air pressure."""
 
     measures = (Field("temp", "C", "BMP280"), Field("hpa", "hPa", "BMP280"))
+    device: ClassVar[str] = "BMP280"
+    library: ClassVar[str] = "adafruit_bmp280"
     addresses: ClassVar[tuple[int, ...]] = _bosch.ADDRESSES
 
     def fits(self, bus: Bus, address: int) -> bool:
-        return _bosch.name(bus, address) == "bmp280"
+        return _bosch.NAMES.get(_bosch.identity(bus, address)) == "bmp280"
 
-    def begin(self, bus: Bus, address: int) -> None:
-        _bosch.insist(bus, address, "bmp280")
-        library = adafruit("adafruit_bmp280")
+    def stranger(self, bus: Bus, address: int) -> str:
+        return _bosch.stranger(bus, address, self.device)
+
+    def begin(self, library: Any, bus: Bus, address: int) -> None:
         self._driver: Any = library.Adafruit_BMP280_I2C(bus, address)  # resets the chip and reads its trim
         self._driver.overscan_temperature = library.OVERSCAN_X1
         self._driver.overscan_pressure = library.OVERSCAN_X1

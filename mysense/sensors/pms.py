@@ -85,7 +85,7 @@ PASSIVE, ASK, SLEEP, WAKE = command(0xE1, 0), command(0xE2, 0), command(0xE4, 0)
 
 
 class Sensor(SerialSensor):
-    """Plantower PMS dust sensor: its fan rests between two readings, and it speaks when asked."""
+    """Plantower PMS5003, PMS7003 and kin: dust sensors whose fan rests between two readings."""
 
     questions = (Question(ASK), Question(WAKE, SLEEP, 10.0))
 
@@ -119,17 +119,17 @@ class Sensor(SerialSensor):
         self._asked = 0.0
 
     def read(self) -> Mapping[str, float] | None:
-        if self._duty.begins():
-            self._frames.forget()
         if not self._duty.awake:
             self._port.write(WAKE + PASSIVE)  # nothing confirms the first
             self._duty.wake()
+        if self._duty.begins():
+            self._frames.forget()
         if self._duty.warm and self.clock.monotonic() - self._asked >= PACE:
             self._asked = self.clock.monotonic()
-            self._port.write(ASK)
+            self._frames.send(ASK)
         frame = self._frames.next(0.7)
         if frame is None or len(frame) == REPLY:
-            if self._duty.warm:
+            if self._frames.unanswered:
                 self._frames.expect(PATIENCE)
             return None
         self._look(frame)
@@ -143,7 +143,9 @@ class Sensor(SerialSensor):
     def _look(self, frame: bytes) -> None:
         """OSError for a frame of another model, and where the device itself tells of a fault."""
         if len(frame) != _LENGTH[self.model]:
-            raise OSError(f"{self._port.name}: no {self.model} sends {len(frame)} bytes: which one is it? (option model)")
+            raise OSError(
+                f"{self._port.name}: no {self.model} sends {len(frame)} bytes: which one is it? (option model)"
+            )
         if self._duty.warm and (code := error(frame)):
             raise OSError(f"{self._port.name}: the {self.model} tells of a fault (code {code})")
 

@@ -7,7 +7,6 @@ docs/sensors-i2c.md. Its settings are stored in the sensor, and written only whe
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from mysense.sensors._chip import adafruit
 from mysense.sensors._i2c import Bus
 from mysense.sensors._scd import Carbon
 from mysense.telegram import Field
@@ -19,13 +18,14 @@ class Sensor(Carbon):
     measures = (Field("co2", "ppm", "SCD30"), Field("temp", "C", "SCD30"), Field("rh", "%", "SCD30"))
     addresses: ClassVar[tuple[int, ...]] = (0x61,)
     device: ClassVar[str] = "SCD30"
+    library: ClassVar[str] = "adafruit_scd30"
 
     @property
     def period(self) -> float:
         return max(2.0, min(1800.0, self.interval // 2))  # so each reading finds a new value
 
-    def begin(self, bus: Bus, address: int) -> None:
-        driver = adafruit("adafruit_scd30").SCD30(bus, round(self.pressure), address)
+    def begin(self, library: Any, bus: Bus, address: int) -> None:
+        driver = library.SCD30(bus, round(self.pressure), address)
         self._store(driver, "measurement_interval", round(self.period))
         self._store(driver, "self_calibration_enabled", self.asc)
         if self.altitude is not None:

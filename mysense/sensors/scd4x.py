@@ -4,10 +4,9 @@ The settings are given to the sensor at each start and are never stored in it: i
 2,000 writes.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from mysense.plugin import option
-from mysense.sensors._chip import adafruit
 from mysense.sensors._i2c import Bus
 from mysense.sensors._scd import Carbon
 from mysense.telegram import Field
@@ -19,6 +18,7 @@ class Sensor(Carbon):
     measures = (Field("co2", "ppm", "SCD4x"), Field("temp", "C", "SCD4x"), Field("rh", "%", "SCD4x"))
     addresses: ClassVar[tuple[int, ...]] = (0x62,)
     device: ClassVar[str] = "SCD4x"
+    library: ClassVar[str] = "adafruit_scd4x"
 
     low_power: bool = option(False, "measure every 30 s instead of 5 s, for a fifth of the current")
 
@@ -26,8 +26,8 @@ class Sensor(Carbon):
     def period(self) -> float:
         return 30.0 if self.low_power else 5.0
 
-    def begin(self, bus: Bus, address: int) -> None:
-        driver = adafruit("adafruit_scd4x").SCD4X(bus, address)  # stops it: else it takes no settings
+    def begin(self, library: Any, bus: Bus, address: int) -> None:
+        driver = library.SCD4X(bus, address)  # stops it: else it takes no settings
         driver.self_calibration_enabled = self.asc
         if self.altitude is not None:
             driver.altitude = round(self.altitude)

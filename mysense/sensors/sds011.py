@@ -21,6 +21,8 @@ DATA, REPLY = 0xC0, 0xC5
 MODE, DATUM, STATE, FIRMWARE, PERIOD = 2, 4, 6, 7, 8
 SLOWEST = 3.0
 """Seconds between two questions for data: more often it should not be asked."""
+CALLS = 10
+"""How often it is called to wake up."""
 PATIENCE = 5.0
 """Seconds of silence after which it counts as gone: awake it speaks every second."""
 
@@ -47,7 +49,7 @@ def command(*words: int) -> bytes:
     """A command to whichever device hears it.
 
     >>> command(STATE, 1, 1).hex()
-    'aab4060101000000000000000000ffff06ab'
+    'aab406010100000000000000000000ffff06ab'
     """
     body = bytes(words).ljust(13, b"\0") + b"\xff\xff"
     return b"\xaa\xb4" + body + bytes((sum(body) & 0xFF, 0xAB))
@@ -58,12 +60,8 @@ def name(frame: bytes) -> str:
     return frame[6:8].hex().upper()
 
 
-def _replies(frame: bytes, word: int) -> bool:
-    return frame[1] == REPLY and frame[2] == word
-
-
-def _awake(frame: bytes) -> bool:
-    return frame[1] == DATA or _replies(frame, STATE)
+def _replies(frame: bytes, *words: int) -> bool:
+    return frame[1] == REPLY and frame[2:].startswith(bytes(words))
 
 
 WAKE, SLEEP = command(STATE, 1, 1), command(STATE, 1, 0)
@@ -94,7 +92,7 @@ class Sensor(SerialSensor):
         self._port: Any = self.connect(TICK)
         self._frames = Frames(self._port, HEAD, measure, "SDS011", self.log)
         self._duty = Duty(self.clock, self.warm_up, self.sample, self.interval)
-        self._asked = 0.0
+        self._asked, self._calls = 0.0, 0
         self._sure(STATE, 1, 1)
         self._duty.wake()
         self._sure(MODE, 1, self.mode == "query")
@@ -106,17 +104,17 @@ class Sensor(SerialSensor):
         self.log.info("%s", self._told)
 
     def read(self) -> Mapping[str, float] | None:
-        if self._duty.begins():
-            self._frames.forget()
         if not self._duty.awake and not self._wake():
             return None
+        if self._duty.begins():
+            self._frames.forget()
         asks = self.mode == "query"
         if asks and self._duty.warm and self.clock.monotonic() - self._asked >= SLOWEST:
             self._asked = self.clock.monotonic()
-            self._port.write(command(DATUM))
+            self._frames.send(command(DATUM))
         frame = self._frames.next(0.7)
         if frame is None or frame[1] != DATA:
-            if self._duty.warm or not asks:
+            if self._frames.unanswered or not asks:
                 self._frames.expect(PATIENCE)
             return None
         reading = self._duty.add(decode(frame))
@@ -127,20 +125,30 @@ class Sensor(SerialSensor):
 
     def _wake(self) -> bool:
         """Whether it woke up; the first call is often lost, then the next read calls again."""
-        if self._frames.ask(WAKE, _awake, 0.4) is None:
+        self._calls += 1
+        self._frames.forget()
+        if self._answer(0.4, STATE, 1, 1) is None:
             self._frames.expect(PATIENCE)
+            if self._calls == CALLS:
+                raise self._disobedient()
             return False
+        self._calls = 0
         self._duty.wake()
         return True
 
     def _sure(self, *words: int) -> bytes:
         """The reply to a command, which is said again when it is lost."""
         for _ in range(4):
-            reply = self._frames.ask(command(*words), lambda frame: _replies(frame, words[0]), 0.5)
-            if reply is not None:
+            if reply := self._answer(0.5, *words):
                 return reply
             self._frames.expect(1.8)
-        raise TimeoutError(f"{self._port.name}: the SDS011 speaks but does not obey: is our TX at its RX?")
+        raise self._disobedient()
+
+    def _answer(self, patience: float, *words: int) -> bytes | None:
+        return self._frames.ask(command(*words), lambda frame: _replies(frame, *words), patience)
+
+    def _disobedient(self) -> TimeoutError:
+        return TimeoutError(f"{self._port.name}: the SDS011 speaks but does not obey: is our TX at its RX?")
 
     def check(self) -> str:
         with self:

@@ -64,7 +64,9 @@ class Sensor(SerialSensor):
     questions = (Question(b"C 60 20 R\n"),)  # opening the port has set it back anyway
 
     interval: float = option(60.0, "seconds from one reading to the next", parse=seconds)
-    sample: float = option(20.0, "seconds for which it measures each of the two sizes", parse=seconds, least=10, most=3600)
+    sample: float = option(
+        20.0, "seconds for which it measures each of the two sizes", parse=seconds, least=10, most=3600
+    )
     unit: Literal["pcs/0.01ft3", "ug/m3"] = option("pcs/0.01ft3", "particles, or dust as estimated from them")
 
     @property
@@ -92,6 +94,8 @@ class Sensor(SerialSensor):
         said = decode(line)
         if "type" in said:
             self._agree(said)
+        elif not said:  # so it begins, when it was started anew
+            self._set = self._asked = False
         if not self._set or not self._asked or _SMALL not in said or _LARGE not in said:
             return None
         self._asked = False
@@ -101,13 +105,14 @@ class Sensor(SerialSensor):
         """Tell the board how it is to measure; then ask it, once for each reading."""
         if not self._set and time.monotonic() - self._told >= AGAIN:
             if self._tries == TRIES:
-                raise OSError(f"{self._port.name}: the board does not do as it is told: is version 1 of its program on it?")
+                raise OSError(
+                    f"{self._port.name}: the board does not do as it is told: is version 1 of its program on it?"
+                )
             self._told, self._tries = time.monotonic(), self._tries + 1
-            self._port.write(self._setting())
+            self._frames.send(self._setting())
         elif self._set and not self._asked:
-            self._frames.forget()
             self._asked = True
-            self._port.write(b"\n")
+            self._frames.send(b"\n")
 
     def _setting(self) -> bytes:
         return b"C %d %d R\n" % (max(self.interval, 2 * self.sample), self.sample)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from mysense.sensors import _sht
-from mysense.sensors._chip import Chip, adafruit
+from mysense.sensors._chip import Chip
 from mysense.sensors._i2c import Bus
 from mysense.telegram import Field
 
@@ -13,14 +13,18 @@ class Sensor(Chip):
     """Sensirion SHT31 (SHT30, SHT35, SHT85) on I2C: temperature, humidity."""
 
     measures = (Field("temp", "C", "SHT31"), Field("rh", "%", "SHT31"))
+    device: ClassVar[str] = "SHT31"
+    library: ClassVar[str] = "adafruit_sht31d"
     addresses: ClassVar[tuple[int, ...]] = _sht.ADDRESSES[:2]
 
     def fits(self, bus: Bus, address: int) -> bool:
         return _sht.name(bus, address) == "sht31"
 
-    def begin(self, bus: Bus, address: int) -> None:
-        _sht.insist(bus, address, "sht31")
-        self._driver: Any = adafruit("adafruit_sht31d").SHT31D(bus, address)
+    def stranger(self, bus: Bus, address: int) -> str:
+        return _sht.stranger(bus, address, self.device)
+
+    def begin(self, library: Any, bus: Bus, address: int) -> None:
+        self._driver: Any = library.SHT31D(bus, address)
 
     def measure(self) -> Mapping[str, float]:
         temp = self._driver.temperature

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from mysense.sensors import _sht
-from mysense.sensors._chip import Chip, adafruit
+from mysense.sensors._chip import Chip
 from mysense.sensors._i2c import Bus
 from mysense.telegram import Field
 
@@ -13,14 +13,18 @@ class Sensor(Chip):
     """Sensirion SHT40, SHT41 or SHT45 on I2C: temperature, humidity."""
 
     measures = (Field("temp", "C", "SHT4x"), Field("rh", "%", "SHT4x"))
+    device: ClassVar[str] = "SHT4x"
+    library: ClassVar[str] = "adafruit_sht4x"
     addresses: ClassVar[tuple[int, ...]] = _sht.ADDRESSES
 
     def fits(self, bus: Bus, address: int) -> bool:
         return _sht.name(bus, address) == "sht4x"
 
-    def begin(self, bus: Bus, address: int) -> None:
-        _sht.insist(bus, address, "sht4x")
-        self._driver: Any = adafruit("adafruit_sht4x").SHT4x(bus, address)
+    def stranger(self, bus: Bus, address: int) -> str:
+        return _sht.stranger(bus, address, self.device)
+
+    def begin(self, library: Any, bus: Bus, address: int) -> None:
+        self._driver: Any = library.SHT4x(bus, address)
 
     def measure(self) -> Mapping[str, float]:
         temp, rh = self._driver.measurements

@@ -93,7 +93,7 @@ def _pairs(text: str) -> list[tuple[str, str]]:
 class Sensor(SerialSensor):
     """SPEC DGS gas sensor; two of them are told apart by their serial numbers."""
 
-    questions = (Question(ASK),)
+    questions = (Question(ASK, patience=1.5),)
 
     interval: float = option(15.0, "seconds between two readings", parse=seconds)
     gas: str = option(
@@ -137,7 +137,7 @@ class Sensor(SerialSensor):
         if time.monotonic() - self._asked >= PACE:
             self._frames.forget()
             self._asked = time.monotonic()
-            self._port.write(ASK)
+            self._frames.send(ASK)
         line = self._frames.next(0.7)
         if line is None:
             self._frames.expect(PATIENCE)

@@ -8,20 +8,18 @@ computed from the smaller ones (Sensirion, "Datasheet SPS30", version 1.0).
 import struct
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from mysense.options import seconds
 from mysense.plugin import option
+from mysense.sensors import _sps30
 from mysense.sensors._frames import TICK, split
-from mysense.sensors._serial import Question, SerialSensor, refuse_other
-from mysense.sensors._shdlc import HEAD, Shdlc, decode as reply, measure, request
+from mysense.sensors._i2c import Address, Bus
+from mysense.sensors._serial import SerialSensor, refuse_other
+from mysense.sensors._shdlc import HEAD, Shdlc, measure
+from mysense.sensors._wires import where
 from mysense.telegram import Field
 
-START, STOP, READ, SLEEP, WAKE, INFO, STATUS = 0x00, 0x01, 0x03, 0x10, 0x11, 0xD0, 0xD2
-PULSE = b"\xff"
-"""Wakes the serial line of one that sleeps, so that it hears the command to wake up."""
-PATIENCE = 4.0
-"""Seconds without a word after which it counts as gone: it answers at once, and has a value each second."""
 LASER, FAN, SPEED = 1 << 5, 1 << 4, 1 << 21
 """Bits of the status register: the laser draws too much, the fan stands still, the fan is too slow or too fast."""
 
@@ -39,89 +37,48 @@ def values(data: bytes) -> dict[str, float]:
     return {name: round(value * 1000) if name.endswith("_cnt") else round(value, 3) for name, value in said.items()}
 
 
-class Way(Protocol):
-    """How to the device: what is said over either kind of line."""
-
-    name: str
-
-    def start(self) -> str:
-        """Wake it up, let it measure, and give its serial number."""
-
-    def measurement(self) -> bytes | None:
-        """40 bytes; None when there is nothing new."""
-
-    def status(self) -> int | None:
-        """The status register, when it is time to look; None otherwise."""
-
-    def stop(self) -> None:
-        """No more measuring: fan and laser stop."""
-
-
-class Serial:
-    """The way over a serial line."""
-
-    def __init__(self, shdlc: Shdlc) -> None:
-        self._shdlc, self.name = shdlc, shdlc.name
-        self._fault = True  # a look at the beginning
-
-    def start(self) -> str:
-        self._shdlc.call(WAKE, before=PULSE)  # it answers only if it slept
-        serial = self._shdlc.sure(INFO, b"\x03").data.rstrip(b"\0").decode("ascii", "replace")
-        self._shdlc.sure(STOP)  # it may measure in another format
-        self._shdlc.sure(START, b"\x01\x03")
-        return serial
-
-    def measurement(self) -> bytes | None:
-        said = self._shdlc.call(READ)
-        if said is None:
-            self._shdlc.expect(PATIENCE)
-            return None
-        if said.state or len(said.data) not in (0, 40):  # it forgot that it measures, or how
-            raise OSError(f"{self.name}: the SPS30 was without power (state {said.state:#x})")
-        self._fault |= said.fault
-        return said.data or None
-
-    def status(self) -> int | None:
-        if not self._fault:
-            return None
-        said = self._shdlc.call(STATUS, b"\0", 0.3)
-        if said is None or len(said.data) != 4:
-            return None
-        self._fault = said.fault
-        return int.from_bytes(said.data, "big")
-
-    def stop(self) -> None:
-        self._shdlc.call(STOP, patience=0.2)
-
-
 class Sensor(SerialSensor):
     """Sensirion SPS30 dust sensor, on a serial line or on I2C."""
 
     baudrate: ClassVar[int] = 115200
-    questions = (Question(request(INFO, b"\x03")), Question(PULSE + request(WAKE) + request(INFO, b"\x03"), request(SLEEP)))
+    questions = _sps30.QUESTIONS
     measures = tuple(
-        Field(name, {"grain": "um"}.get(name, "pcs/L" if name.endswith("_cnt") else "ug/m3"), "SPS30") for name in _NAMES
+        Field(name, {"grain": "um"}.get(name, "pcs/L" if name.endswith("_cnt") else "ug/m3"), "SPS30")
+        for name in _NAMES
     )
 
+    i2c: Address | None = option(None, "instead of port: its address on I2C, which is 0x69", parse=Address.parse)
+    bus: str = option("1", "number of the I2C bus (1 is /dev/i2c-1), its path, or unix: and that of a simulated one")
     warm_up: float = option(30.0, "seconds after the start of which nothing is believed: 8 to 30", parse=seconds)
     device: str = option("", "serial number of the device that is meant; empty: any")
 
+    def __post_init__(self) -> None:
+        where(self.bus)
+        if self.i2c is not None and (self.port or self.usbid):
+            raise ValueError("it is on a serial line (port) or on I2C (i2c), not on both")
+
     @classmethod
     def recognise(cls, heard: bytes) -> str | None:
-        for frame in split(heard, HEAD, measure)[0]:
-            if (said := reply(frame)).command == INFO and not said.state:
-                return f"SPS30 {said.data.rstrip(bytes(1)).decode('ascii', 'replace')}"
-        return None
+        named = filter(None, map(_sps30.serial_in, split(heard, HEAD, measure)[0]))
+        return next((f"SPS30 {serial}" for serial in named), None)
 
     def open(self) -> None:
-        self._port: Any = self.connect(TICK)
-        self._way: Way = Serial(Shdlc(self._port, "SPS30", self.log))
+        self._way = self._line() if self.i2c is None else self._wires(self.i2c)
         serial = self._way.start()
         refuse_other(self._way.name, "SPS30", serial, self.device)
         self._warm = self.clock.monotonic() + self.warm_up
         self._slow = False
         self._told = f"SPS30 {serial}, {self._way.name}"
         self.log.info("%s", self._told)
+
+    def _line(self) -> _sps30.Way:
+        self._port: Any = self.connect(TICK)
+        return _sps30.Line(Shdlc(self._port, "SPS30", self.log))
+
+    def _wires(self, address: Address) -> _sps30.Way:
+        self._port = Bus(self.bus)
+        self._port.open()
+        return _sps30.Wires(self._port, address)
 
     def read(self) -> Mapping[str, float] | None:
         data = self._way.measurement()

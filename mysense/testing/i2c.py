@@ -15,6 +15,7 @@ and ``bus = unix:/tmp/bus`` in its sections.
 import errno
 import itertools
 import os
+import signal
 import socket
 import sys
 import threading
@@ -144,18 +145,16 @@ def chip(name: str) -> Any:
 
 
 def main(path: str, *described: str) -> None:
-    """Play a bus at *path* with chips like ``bme280@0x76``, until standard input ends or a signal comes."""
+    """Play a bus at *path* with chips like ``bme280@0x76``, until told to stop, or until who started this is gone."""
     chips = {int(place, 0): chip(name) for name, _, place in (text.partition("@") for text in described)}
-    stop = threading.Event()
-
-    def listen() -> None:
-        sys.stdin.read()
-        stop.set()
-
-    threading.Thread(target=listen, daemon=True).start()
-    with SimulatedBus(chips).served(path) as name, suppress(KeyboardInterrupt):
+    stop, parent = threading.Event(), os.getppid()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    if Path(path).is_socket():  # of somebody who was killed
+        Path(path).unlink()
+    with SimulatedBus(chips).served(path) as name:
         print(name, flush=True)  # noqa: T201
-        while not stop.wait(1):
+        while not stop.wait(1) and os.getppid() == parent:
             now = weather(time.time())
             for each in chips.values():
                 for field in now.keys() & vars(each).keys():

@@ -101,13 +101,12 @@ class SimulatedKit:
 
     def _add(self, name: str) -> None:
         """One device more, with its section."""
-        if name in builtin("mysense.testing.chips"):
-            options = self._chip(name)
-        elif name in builtin("mysense.testing.devices"):
-            device = import_module(f"mysense.testing.devices.{name}").Device()
-            line = self._stack.enter_context(Line(device))
+        if name in builtin("mysense.testing.devices"):
+            line = self._stack.enter_context(Line(import_module(f"mysense.testing.devices.{name}").Device()))
             self.lines.append(line)
             options = {"port": line.port}
+        elif name in builtin("mysense.testing.chips"):
+            options = self._chip(name)
         elif name == "gpsd":
             options = self._receiver()
         else:

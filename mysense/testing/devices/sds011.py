@@ -13,7 +13,9 @@ class Device(serial.Device):
     *deaf* is how many calls it does not hear while asleep.
     """
 
-    def __init__(self, clock: Clock | None = None, name: str = "A160", dust: tuple[float, float] = (12.3, 26.1)) -> None:
+    def __init__(
+        self, clock: Clock | None = None, name: str = "A160", dust: tuple[float, float] = (12.3, 26.1)
+    ) -> None:
         super().__init__(clock)
         self.name, self.dust = bytes.fromhex(name), dust
         self.asleep, self.asks, self.period = False, False, 0

@@ -14,7 +14,10 @@ class Device(serial.Device):
     """One that counts *counts* particles per 0.01 cubic foot, small and large; None where no light was scattered."""
 
     def __init__(
-        self, clock: Clock | None = None, counts: tuple[float | None, float | None] = (341.2, 12.5), version: str = "1.08"
+        self,
+        clock: Clock | None = None,
+        counts: tuple[float | None, float | None] = (341.2, 12.5),
+        version: str = "1.08",
     ) -> None:
         super().__init__(clock)
         self.counts, self.version = counts, version

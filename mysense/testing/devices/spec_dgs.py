@@ -22,7 +22,7 @@ class Device(serial.Device):
 
     def hear(self, heard: bytes) -> bytes:
         if harm := set(heard) & set(b"ZABSLlr"):
-            raise AssertionError(f"{bytes(harm)} changes how it is set")
+            raise AssertionError(f"{bytes(harm)!r} changes how it is set")
         self._due = min(self._due, self.clock.monotonic() + SLOW)
         return b""
 
