@@ -138,9 +138,9 @@ def _on_line(port: str, patience: float) -> Sequence[Device]:
     found = recognising.recognise(port, patience)
     if not found:
         return [Device(port, "nothing speaks here that mysense knows")]
-    known = options.declared(registry.find("sensor", found.sensor))
+    known = options.declared(registry.find("sensor", found.plugin))
     identity = found.device.rpartition(" ")[2] if "device" in known else ""
-    return [Device(port, found.device, found.sensor, {"port": port}, identity)]
+    return [Device(port, found.device, found.plugin, found.options, identity)]
 
 
 def _seen(name: str, given: Mapping[str, Any]) -> Sequence[Device]:

@@ -135,7 +135,7 @@ def _try(sections: Mapping[str, Mapping[str, str]], talk: Talk) -> list[Trial]:
 
         def tell(trial: Trial) -> None:
             waiting.discard(trial.section)
-            show(f"waiting for {', '.join(sorted(waiting))}")
+            show(f"waiting for {', '.join(sorted(waiting))}" if waiting else "")
 
         trials = readings(config.parse(draft.text({}, whole, {})).ends, tell=tell)
     talk.table((t.section, "ok" if t.ok else "FAILED", (t.ok and t.reading) or t.text) for t in trials)

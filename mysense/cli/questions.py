@@ -84,9 +84,10 @@ def nothing(places: Places, talk: Talk) -> Sections:
 
 def identity(said: Mapping[str, str | None], path: Path, trials: Sequence[Trial], talk: Talk) -> dict[str, str]:
     """Who the kit is: as a flag says, or a person, or a GPS receiver, or the file that is written anew."""
-    for name, text in said.items():
+    flags = {name: text for name, text in said.items() if text is not None}
+    for name, text in flags.items():
         try:
-            IDENTITY[name].convert(text or "")
+            IDENTITY[name].convert(text)
         except ValueError as error:
             raise click.UsageError(f"--{name}: {error}") from None
     before: dict[str, str] = {}
@@ -97,8 +98,7 @@ def identity(said: Mapping[str, str | None], path: Path, trials: Sequence[Trial]
         before |= {name: text for name in IDENTITY if (text := options.show(getattr(old, name)))}
     for name, question in QUESTIONS.items():
         default = before.get(name) or IDENTITY[name].shown
-        flag = said.get(name)
-        before[name] = talk.ask(question, IDENTITY[name], default) if flag is None else flag
+        before[name] = flags[name] if name in flags else talk.ask(question, IDENTITY[name], default)
     return {name: text for name, text in before.items() if text}
 
 
@@ -137,6 +137,8 @@ def _far_end(name: str, talk: Talk) -> dict[str, str]:
     """Where it is, and who we are there, as far as anybody says."""
     texts: dict[str, str] = {}
     for option in options.declared(registry.find("publisher", name)).values():
-        if talk.asks and option.name in ASKED and (option.name != "password" or texts.get("user")):
+        if not talk.asks or (option.name == "password" and not texts.get("user")):
+            continue
+        if option.required or option.name in ASKED:
             texts[option.name] = talk.ask(f"  {name}: {option.name}, {option.help}", option, option.shown)
     return {option: text for option, text in texts.items() if text}
