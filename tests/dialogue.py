@@ -5,7 +5,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
 from typing import Any, Self
 
 SPAWN = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
@@ -46,11 +45,6 @@ class Dialogue:
         self.hear(question)
         self.process.stdin.write(f"{text}\n".encode())
         self.process.stdin.flush()
-
-    def converse(self, **answers: str) -> None:
-        """Several questions in their order, each by a word of it."""
-        for question, text in answers.items():
-            self.answer(question, text)
 
     def ends(self, code: int = 0) -> str:
         """Wait for the end; everything that was said."""
