@@ -10,7 +10,7 @@ ARGS ?=
 # The servers that the tests start themselves, systemd's judge of units, and what turns the hands of a clock, each as
 # Debian package:program.
 SERVERS = influxdb:influxd influxdb-client:influx victoria-metrics:victoria-metrics mosquitto:mosquitto
-SERVERS += systemd:systemd-analyze faketime:faketime gpsd:gpsd gpsd-tools:gpsfake
+SERVERS += systemd:systemd-analyze faketime:faketime gpsd:gpsd
 
 VENV := .venv$(addprefix -,$(filter-out python3,$(notdir $(PYTHON))))
 BIN := $(VENV)/bin

@@ -14,9 +14,9 @@ from mysense.ini import Section
 from mysense.settings import Identity
 
 PLUGINS = {
-    "arduino": "sensor:shinyei", "dht": "sensor:dht22", "bme280": "sensor:bme280", "sht31": "sensor:sht31",
+    "arduino": "sensor:shinyei", "dht": "sensor:dht", "bme280": "sensor:bme280", "sht31": "sensor:sht31",
     "dylos": "sensor:dylos", "sds011": "sensor:sds011", "pms7003": "sensor:pms", "spec": "sensor:spec_dgs",
-    "alphasense": "sensor:alphasense", "dbgrove": "sensor:dbgrove", "gps": "sensor:gps", "rssi": "sensor:rssi",
+    "alphasense": "sensor:alphasense", "dbgrove": "sensor:dbgrove", "gps": "sensor:gpsd", "rssi": "sensor:wifi",
     "console": "publisher:console", "csv": "publisher:csv", "db": "publisher:mysql", "influxpub": "publisher:influxdb",
     "influxsub": "subscriber:influxdb", "mqttpub": "publisher:mqtt", "mqttsub": "subscriber:mqtt",
     "broker": "publisher:webhook", "email": "publisher:email", "gspread": "publisher:gspread",
@@ -53,6 +53,7 @@ _OTHER = {
     "influxpub database": "the original passed it over, too: every node has a database of its own",
     "console file": "standard output, as ever",
     "dylos interval": "the counter itself sends a line a minute",
+    "gps fields": "a position is lat, lon and alt",
     "ttn_mqtt timeout": "silence is told by the broker's own keep-alive",
     "ttn_mqtt file": "captured messages can be published at a broker of one's own",
     "ttn_mqtt adminfile": "list its devices in devices or devices_file, see docs/ttn.md",
@@ -180,6 +181,8 @@ def _plugin(section: Section, notices: list[str], off: list[str]) -> Iterator[Se
     if old == "dylos" and texts.get("file"):
         target = "sensor:replay"  # lines of a file instead of a serial line
         texts = {k: v for k, v in texts.items() if k not in ("usbid", "port")}
+    if model := texts.pop("type", "") if old == "dht" else "":
+        texts["model"] = "DHT22" if model.upper() == "AM2302" else model
     if old == "csv":  # it named a file, without its end
         texts = {"directory": texts.pop("file", "").rpartition("/")[0] or ".", **texts}
     if not (known := _known(target)):

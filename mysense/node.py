@@ -10,6 +10,7 @@ from mysense import __version__
 from mysense.clock import Clock
 from mysense.journal import NOT_SET, Dating, Journal
 from mysense.pipeline import Pipeline
+from mysense.place import Place
 from mysense.plugin import Sensor
 from mysense.sampler import Sampler, saved_at
 from mysense.telegram import SECOND, Data, Field, Ident, Note, Telegram, Value
@@ -47,6 +48,7 @@ class Node:
         never_known = boot in [each.id for each in boots if each.dating == Dating.OVER]
         self._left_over = {"time": NOT_SET} if never_known else {}  # flags of the first telegram
         self._sampler = Sampler(interval, sensors, self.clock, newest, window, self._given())
+        self._place = Place(ident.geolocation, interval, self.clock, kept.get("place", ""))
         self._waiting: deque[Telegram] = deque(maxlen=WAITING)
         self._begun: int | None = self.clock.now()
         self._names: dict[str, dict[str, str]] = {}
@@ -68,10 +70,12 @@ class Node:
     def ident(self) -> Ident:
         """Who this node is, with the fields that its sensors measure."""
         with self._naming:
-            shape = _shape(self._sensors)
+            shape, location = _shape(self._sensors), self._place.location
             if shape != self._shape:
                 self._ident = replace(self._ident, fields=self._fields())
                 self._shape = shape
+            if location != self._ident.geolocation:
+                self._ident = replace(self._ident, geolocation=location)
             return self._ident
 
     def exchange(self, sensors: Mapping[str, Sensor]) -> None:
@@ -116,9 +120,12 @@ class Node:
             self._follow(change)
         while taken := self._sampler.take(early):
             time, values = taken
+            values, moved = self._place.follow(values)
             data, self._left_over = Data(self.ident(), time, values, self._left_over), {}
             telegrams = [*self._waiting, *self._pipeline(data), *self._up()]
             self._keep(telegrams, self._sampler.save(force=True))
+            if moved:
+                self.note("moved", moved)
             self.reported.set()
         if saved := self._sampler.save():
             self._keep((), saved)
@@ -154,13 +161,15 @@ class Node:
         """Into the journal; while that cannot be written, into memory: measuring goes on."""
         state: dict[str, str | None] = {} if window is None else {"window": window}
         try:
-            self._journal.append(telegrams, SOURCE, None, state | self._pipeline.take_changes(), boot=self.clock.boot)
+            state |= self._pipeline.take_changes() | self._place.unsaved()
+            self._journal.append(telegrams, SOURCE, None, state, boot=self.clock.boot)
         except OSError as error:
             self._waiting = deque(telegrams, maxlen=WAITING)
             if not self._trouble:
                 self._trouble = reason(error)
                 log.error("journal: %s; measuring goes on, %d telegrams wait in memory", self._trouble, WAITING)
         else:
+            self._place.saved(state)
             self._waiting.clear()
             if self._trouble:
                 self._trouble = ""

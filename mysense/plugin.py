@@ -101,7 +101,7 @@ class Sensor(Plugin):
 
     @classmethod
     def found(cls) -> Iterable[Found]:
-        """The devices of this kind that can be seen from here, without disturbing anybody; at most a second's work."""
+        """The devices of this kind that can be seen from here without disturbing anybody, in a few seconds."""
         return ()
 
     def named(self) -> tuple[Field, ...]:

@@ -1,5 +1,6 @@
 """The worker of a publisher: cursor, processors, lanes, and what the far end refuses."""
 
+import logging
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -21,6 +22,8 @@ from mysense.worker import Worker, backoff, log, reason
 BLOCK = 20
 """Rejections in a row after which a lane waits for an operator: a systematic mistake must
 not pour a whole history into the rejected."""
+REASONS = 20
+"""Reasons for which lanes wait that are remembered as told."""
 LONG = 86400.0
 """Seconds: a far end that takes data as old as this waits for the clock as long as it takes."""
 CLOCK = "the clock"
@@ -76,6 +79,7 @@ class PublishWorker(Worker):
         self._tries: dict[str, int] = {}
         self._due: dict[str, float] = {}
         self._streak: dict[str, int] = {}
+        self._said: set[str] = set()
         self._published = -inf
         self._ahead = Ahead(journal)
 
@@ -208,7 +212,10 @@ class PublishWorker(Worker):
     def _tell(self) -> None:
         worst = max(self.lanes.values(), key=lambda parked: parked.blocked)
         more = f" (and {len(self.lanes) - 1} more)" if len(self.lanes) > 1 else ""
-        self.become("blocked" if worst.blocked else "waiting", worst.reason + more)
+        # Each reason is told once: lanes fail and catch up one by one, but it is the same outage.
+        known = worst.reason in self._said
+        self._said = {worst.reason, *(self._said if len(self._said) < REASONS else ())}
+        self.become("blocked" if worst.blocked else "waiting", worst.reason + more, logging.DEBUG if known else None)
 
     def _catch_up(self) -> None:
         """Try the parked lanes whose time has come, a batch each."""
@@ -265,6 +272,7 @@ class PublishWorker(Worker):
         if self.lanes:
             self._tell()
         else:
+            self._said.clear()
             self.well(count)
 
     def _commit(self, seq: int) -> None:

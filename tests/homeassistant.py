@@ -19,7 +19,7 @@ UNITS = {
     "wind_speed": {"ft/s", "km/h", "kn", "m/s", "mph", "Beaufort", "mm/s"}, "wind_direction": {"°"},
     "precipitation": {"cm", "in", "mm"}, "precipitation_intensity": {"in/d", "in/h", "mm/d", "mm/h"},
     "distance": {"km", "m", "cm", "mm", "mi", "nmi", "yd", "in"}, "signal_strength": {"dB", "dBm"}, "battery": {"%"},
-    "voltage": {"V", "mV", "µV", "kV", "MV"},
+    "voltage": {"V", "mV", "µV", "kV", "MV"}, "duration": {"d", "h", "min", "s", "ms", "µs"},
 }  # fmt: skip
 STATES = {"measurement", "measurement_angle", "total", "total_increasing"}
 ROOT = {"dev", "o", "stat_t", "avty", "qos", "cmps"}

@@ -2,12 +2,12 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from mysense.cli.service import running
 from tests.fleet import Mark, written
 from tests.kit import Kit, until
-from tests.servers import Influxd, Mosquitto
+from tests.servers import Influxd
 
 CONF = """\
 [subscriber:mqtt]
@@ -27,6 +27,12 @@ port = {server.port}
 """
 
 
+class Broker(Protocol):
+    """A broker, or what stands before it."""
+
+    port: int
+
+
 class Relay(Kit):
     """Runs while it is used as a context. It is made anew with *folder*.
 
@@ -35,7 +41,7 @@ class Relay(Kit):
     """
 
     def __init__(
-        self, folder: Path, broker: Mosquitto, server: Influxd | None = None, *, subscriber: str = "", more: str = ""
+        self, folder: Path, broker: Broker, server: Influxd | None = None, *, subscriber: str = "", more: str = ""
     ) -> None:
         folder.mkdir()
         if server:

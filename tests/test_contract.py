@@ -18,15 +18,30 @@ from mysense.channels.csv import Publisher as Csv
 from mysense.processors.calibrate import Processor as Calibrate
 from mysense.processors.calibrate import factors
 from mysense.sensors._i2c import Address
+from mysense.sensors.dht import Sensor as Dht
+from mysense.sensors.ds18b20 import Sensor as Ds18b20
 from mysense.sensors.dylos import Sensor as Dylos
+from mysense.sensors.gpsd import Sensor as GpsdSensor
+from mysense.sensors.iio import Sensor as Iio
+from mysense.sensors.pi import Sensor as Pi
 from mysense.sensors.replay import Sensor as Replay
 from mysense.sensors.simulated import Sensor as Simulated
 from mysense.sensors.sps30 import Sensor as Sps30
+from mysense.sensors.wifi import Sensor as Wifi
 from mysense.telegram import SECOND, Data, ident_of
-from mysense.testing import FastClock, ProcessorContract, PublisherContract, SensorContract, SubscriberContract
+from mysense.testing import (
+    FastClock,
+    ProcessorContract,
+    PublisherContract,
+    Receiver,
+    SensorContract,
+    SubscriberContract,
+    Sysfs,
+)  # fmt: skip
 from mysense.testing.chips import sps30
 from mysense.testing.i2c import SimulatedBus, chip
 from mysense.testing.subscribers import telegrams as sent
+from tests.gpsd import Gpsd
 from tests.kit import Line
 from tests.serials import KINDS
 from tests.servers import free_ports
@@ -150,6 +165,67 @@ class TestScd30(OnI2C):
 
 class TestScd4x(OnI2C):
     name, place = "scd4x", 0x62
+
+
+class TestIio(SensorContract):
+    @pytest.fixture(autouse=True)
+    def _tree(self, tmp_path):
+        self.tree = Sysfs(tmp_path)
+        self.tree.bme280()
+
+    def make(self):
+        return Iio(name="bme280", root=self.tree.root)
+
+
+class TestDht(SensorContract):
+    @pytest.fixture(autouse=True)
+    def _tree(self, tmp_path):
+        self.tree = Sysfs(tmp_path)
+        self.tree.dht()
+
+    def make(self):
+        return Dht(root=self.tree.root)
+
+
+class TestDs18b20(SensorContract):
+    @pytest.fixture(autouse=True)
+    def _tree(self, tmp_path):
+        self.tree = Sysfs(tmp_path)
+        self.tree.probe()
+
+    def make(self):
+        return Ds18b20(root=self.tree.root)
+
+
+class TestGpsd(SensorContract):
+    @pytest.fixture(autouse=True)
+    def _server(self, tmp_path):
+        with Receiver() as receiver, Gpsd(tmp_path / "gpsd", receiver.port) as server:
+            self.port = server.port
+            yield
+
+    def make(self):
+        return GpsdSensor(hostname="127.0.0.1", port=self.port)
+
+
+class TestWifi(SensorContract):
+    @pytest.fixture(autouse=True)
+    def _tree(self, tmp_path):
+        self.tree = Sysfs(tmp_path)
+        self.tree.wifi()
+
+    def make(self):
+        return Wifi(root=self.tree.root)
+
+
+class TestPi(SensorContract):
+    @pytest.fixture(autouse=True)
+    def _tree(self, tmp_path):
+        self.tree = Sysfs(tmp_path)
+        self.tree.pi()
+
+    def make(self):
+        return Pi(root=self.tree.root)
 
 
 class TestConsole(PublisherContract):

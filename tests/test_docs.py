@@ -50,6 +50,15 @@ def test_every_document_is_in_the_index():
     assert set((ROOT / "docs").rglob("*.md")) - listed == {ROOT / "docs" / "README.md"}
 
 
+def test_no_file_holds_both_sides_of_a_merge():
+    marks = ("<" * 7 + " ", ">" * 7 + " ")
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    for name in listed.splitlines() or ["README.md", "MANIFEST.in", "CHANGELOG.md"]:
+        if (ROOT / name).is_file():
+            lines = (ROOT / name).read_text(errors="replace").splitlines()
+            assert not any(line.startswith(marks) for line in lines), name
+
+
 def test_generated_files_are_up_to_date():
     done = subprocess.run(
         [sys.executable, "scripts/generate.py", "--check"], cwd=ROOT, capture_output=True, text=True, timeout=60

@@ -12,7 +12,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from mysense import registry
+from mysense import options, registry
+from mysense.errors import ConfigError
 from mysense.sensors import _chip, _i2c_known, _scd, _sensirion, _wires, bme680, scd4x
 from mysense.testing.chips import bme280, scd30, sht4x, sht31
 from mysense.testing.chips import bme680 as chip680
@@ -330,6 +331,15 @@ class TestBosch:
         with pytest.raises(OSError, match=rf"no {name.upper()}: its identity is 0x33"):
             registry.find("sensor", name)(bus=played.name).open()
 
+    def test_a_value_that_cannot_be_is_not_given(self, sensor, played, place):
+        with sensor:
+            read(sensor)
+            played.chips[place].hpa = 150.0
+            with pytest.raises(OSError, match=r"says hpa = 1\d\d\.\d, which cannot be"):
+                sensor.read()
+            played.chips[place].hpa = TRUTH["hpa"]
+            assert_true(sensor.read(), sensor)
+
     def test_registers_that_say_that_nothing_was_measured_are_no_values(self, name, sensor, played, place):
         with sensor:
             read(sensor)
@@ -361,7 +371,7 @@ def test_gas_counts_only_while_the_plate_is_hot(variant):
         assert sensor.read()["gas"] == pytest.approx(80, rel=0.005)
         chip_.cold = True
         reading = sensor.read()
-        assert reading["gas"] is None
+        assert reading.keys() == {"temp", "rh", "hpa"}
         assert reading["temp"] == pytest.approx(21, abs=0.02)
         chip_.cold = False
         assert sensor.read()["gas"] == pytest.approx(80, rel=0.005)
@@ -423,6 +433,18 @@ class TestCarbon:
             read(sensor)
         with pytest.raises(ValueError, match="700 to 1400"):
             cls(pressure=101.3)
+
+
+def test_damage_counts_also_when_there_is_nothing_to_read_between():
+    with SimulatedBus({0x62: chip4x.Chip(clock=fast)}) as played, scd4x.Sensor(bus=played.name) as sensor:
+        chip_, real = played.chips[0x62], played.chips[0x62].read
+        read(sensor)
+        chip_.read = lambda count: real(count)[:-1] + b"\0" if count == 9 else real(count)
+        chip_.co2 = 500.0  # its checksum is not 0
+        waited = []
+        with pytest.raises(OSError, match="CRC"):
+            until(lambda: waited.append(sensor.ready()) or sensor.read(), 10)
+        assert False in waited
 
 
 def test_the_memory_of_an_scd30_is_written_only_when_something_changes():
@@ -556,10 +578,13 @@ class TestWords:
             assert chips[place].read(len(text) // 2).hex() == text
 
 
-def test_options_are_checked_when_they_are_read():
-    cls = registry.find("sensor", "bme280")
-    with pytest.raises(ValueError, match="is no bus"):
-        cls(bus="i2c-1")
+def test_every_mistake_in_a_section_is_told():
+    with pytest.raises(ConfigError) as caught:
+        options.parse(registry.find("sensor", "bme280"), {"bus": "i2c-1", "i2c": "76"}, str)
+
+    assert len(caught.value.problems) == 2
+    assert "'i2c-1' is no bus" in str(caught.value)
+    assert "write the address with 0x, as 0x76" in str(caught.value)
 
 
 def test_a_library_that_is_missing_or_cannot_be_used_says_what_to_type(monkeypatch):

@@ -478,6 +478,20 @@ def test_an_acknowledgement_that_could_not_be_written_is_written_later(path, mon
     journal.close()
 
 
+def test_only_appending_waits_for_company(path):
+    journal = SqliteJournal(path, commit_interval=5)
+    cursor, begun = journal.cursor("a"), time.monotonic()
+    for n in range(3):
+        cursor.reject(n, "no", data(n))
+    journal.drop_rejected([1])
+    cursor.close()
+    took = time.monotonic() - begun
+
+    assert len(journal.rejected("a")) == 2
+    assert took < 4
+    journal.close()
+
+
 def test_what_could_not_be_stored_is_no_repeat_when_it_comes_again(path):
     journal = SqliteJournal(path)
     with pytest.raises(UnicodeEncodeError):

@@ -15,14 +15,14 @@ LAYERS = """
     node  publishing  sample
     config
     ahead  finding  outgoing  trying
-    legacy  recognising  sampler  sections  timekeeping  worker
+    legacy  place  recognising  sampler  sections  timekeeping  worker
     registry
     channels.*  journal.*  processors.*  sensors.*
     sensors._i2c_known
     sensors._scd
-    sensors._chip  sensors._iio  sensors._lapses  sensors._sht  sensors._sps30
-    sensors._bosch  sensors._sensirion
-    channels._http  channels._influx.*  channels._mqtt.*  sensors._i2c  sensors._ports  sensors._shdlc
+    sensors._chip  sensors._sht  sensors._sps30
+    sensors._bosch  sensors._ports  sensors._sensirion
+    channels._http  channels._influx.*  channels._mqtt.*  sensors._i2c  sensors._iio  sensors._lapses  sensors._shdlc
     channels._tls  sensors._duty  sensors._frames  sensors._serial  sensors._sysfs  sensors._wires
     logs  pipeline
     settings

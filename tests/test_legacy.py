@@ -97,15 +97,33 @@ def test_a_dylos_that_was_played_from_a_file_is_replayed(tmp_path):
 
 
 def test_a_plugin_that_comes_later_is_taken_without_a_change_here(monkeypatch):
-    text = "[rssi]\ninput = true\ninterval = 30\n"
+    text = "[alphasense]\ninput = true\ninterval = 30\n"
     assert config.parse(text).ends == ()
-    monkeypatch.setattr(registry, "builtin", lambda package: frozenset({"rssi"}))
+    monkeypatch.setattr(registry, "builtin", lambda package: frozenset({"alphasense"}))
     monkeypatch.setattr(
         registry, "find", lambda kind, name: __import__("mysense.sensors.simulated", fromlist=["x"]).Sensor
     )
     [end] = config.parse(text).ends
 
-    assert (end.section, end.plugin.interval) == ("sensor:rssi", 30)
+    assert (end.section, end.plugin.interval) == ("sensor:alphasense", 30)
+
+
+@pytest.mark.parametrize(("said", "model"), [("DHT11", "DHT11"), ("am2302", "DHT22"), ("DHT22", "DHT22")])
+def test_a_dht_keeps_its_type_and_its_pin(said, model):
+    [end] = config.parse(f"[dht]\ninput = true\ntype = {said}\npin = 17\nfields = temp,rh\nunits = C,%\n").ends
+
+    assert (end.section, end.plugin.model, end.plugin.pin) == ("sensor:dht", model, 17)
+
+
+def test_a_position_comes_from_gpsd_and_the_strength_of_wifi_from_wifi():
+    settings = config.parse("[gps]\ninput=true\nhost=far.example.org\nfields=geo,time\n[rssi]\ninput=true\n")
+    gps, wifi = settings.ends
+
+    assert (gps.section, gps.plugin.hostname, gps.plugin.port, gps.plugin.fields) == (
+        "sensor:gpsd", "far.example.org", 2947, (),
+    )  # fmt: skip
+    assert wifi.section == "sensor:wifi"
+    assert any("a position is lat, lon and alt" in notice for notice in settings.notices)
 
 
 def test_the_things_network_is_met_as_it_was():

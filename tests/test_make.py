@@ -179,7 +179,8 @@ class TestServers:
         program(
             bin,
             "dpkg",
-            'case "$2" in influxdb) printf "/lib/systemd/system/influxdb.service\\n/etc/init.d/influxdb\\n"; esac',
+            'case "$2" in influxdb) for unit in influxdb.service influxdb.socket influxdb@.service; do '
+            'echo "/lib/systemd/system/$unit"; done; echo /etc/init.d/influxdb; esac',
         )
         for name in ("systemctl", "update-rc.d"):
             program(bin, name, f'echo "{name} $*" >>"{self.log}"')
@@ -201,7 +202,9 @@ class TestServers:
         said = self.log.read_text().splitlines()
         [install] = [line for line in said if "influxdb" in line and "simulate" not in line and "apt" not in line][:1]
         assert install.endswith("--no-install-recommends install influxdb influxdb-client (may start: 101)")
-        assert said[-2:] == ["systemctl disable influxdb.service", "update-rc.d influxdb disable"]
+        assert said[-3:] == [
+            "systemctl disable influxdb.service", "systemctl disable influxdb.socket", "update-rc.d influxdb disable",
+        ]  # fmt: skip
 
     @pytest.mark.parametrize("outcome", ["exit 0", "exit 1"])
     def test_what_the_machine_said_about_services_before_holds_again_afterwards(self, tools, outcome):

@@ -170,6 +170,28 @@ def test_a_parked_lane_arrives_whole_and_in_order_once_it_is_mended(lanes):
     assert lanes.worker.status.state == "running"
 
 
+def test_of_many_lanes_that_fail_each_reason_is_told_once(lanes, caplog):
+    caplog.set_level("WARNING")
+    lanes.far.down = {ident.node: UnavailableError("please log in") for ident in IDENTS[1:]}
+    lanes.journal.append([data(n, IDENTS[n % 4]) for n in range(8)])
+    lanes.settle(3)
+    lanes.far.down["Demo_2"] = UnavailableError("no grant")
+    lanes.clock.advance(100)
+    lanes.settle(3)
+    for node in list(lanes.far.down):
+        del lanes.far.down[node]
+        lanes.clock.advance(100)
+        lanes.settle(3)
+    first = [record.getMessage() for record in caplog.records]
+    lanes.far.down = {IDENTS[1].node: UnavailableError("please log in")}
+    lanes.journal.append([data(9, IDENTS[1])])
+    lanes.settle(3)
+
+    assert lanes.far.got["Demo_2"] == [2, 6]
+    assert [("log in" in line, "no grant" in line) for line in first] == [(True, False), (False, True)]
+    assert len(caplog.records) == 3, "another outage is told again"
+
+
 def test_a_parked_lane_survives_a_restart(lanes):
     lanes.far.down["Demo_1"] = UnavailableError("no grant")
     lanes.journal.append([data(n, IDENTS[n % 2]) for n in range(10)])

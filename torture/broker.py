@@ -22,6 +22,8 @@ from tests.relay import Relay
 from tests.servers import Influxd, Mosquitto
 
 TOLD = "has forgotten the session"
+LONG = 90
+"""Seconds; a relay of which connection after connection is lost at once stays away for up to 72."""
 
 
 class Forgotten(NamedTuple):
@@ -48,7 +50,7 @@ def forget(folder: Path, nodes: int, rounds: int, each: int, *, seed: int, rate:
                     never.wait(dice.uniform(0.0, each / rate))
                     broker.kill()
                     broker.start()
-                    until(lambda n=n: relay.said(TOLD) == n + 1, 60)
+                    until(lambda n=n: relay.said(TOLD) == n + 1, LONG)
                     relay.listens()
             peace = range(rounds * each, rounds * each + each)
             loader.load(fleet.messages(peace))

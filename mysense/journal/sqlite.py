@@ -140,13 +140,13 @@ class SqliteJournal:
             if refused:
                 keep_rejected(db, source, self.clock.now(), [(0, reason, what) for reason, what in refused])
 
-        self._make_sure(append)
+        self._make_sure(append, patient=True)
         return self._reader.last
 
-    def _do(self, work: Work) -> None:
+    def _do(self, work: Work, patient: bool = False) -> None:
         assert self._writer, "this journal was opened only to look into it"
         try:
-            self._writer.do(work)
+            self._writer.do(work, patient)
         except UnavailableError as error:
             if isinstance(error.__cause__, sqlite3.Error) and is_damage(error.__cause__):
                 self._damage()
@@ -160,10 +160,10 @@ class SqliteJournal:
     def damaged(self) -> bool:
         return spoiled(self.path).exists()
 
-    def _make_sure(self, work: Work) -> None:
+    def _make_sure(self, work: Work, patient: bool = False) -> None:
         """Have something written; when the disk is full, make room and try once more."""
         try:
-            self._do(work)
+            self._do(work, patient)
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise

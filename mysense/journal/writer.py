@@ -19,12 +19,13 @@ LAZY = 1.0
 @dataclass
 class _Job:
     work: Work
+    patient: bool
     done: threading.Event = field(default_factory=threading.Event)
     error: BaseException | None = None
 
 
 class Writer:
-    """Runs work in transactions; *interval* seconds are waited for company."""
+    """Runs work in transactions; work that is patient waits *interval* seconds for company."""
 
     def __init__(
         self,
@@ -44,9 +45,9 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
-    def do(self, work: Work) -> None:
+    def do(self, work: Work, patient: bool = False) -> None:
         """Run *work* in a transaction and return when it is on disk; raises what it raises."""
-        job = _Job(work)
+        job = _Job(work, patient)
         with self._wake:
             if self._closing:
                 raise sqlite3.ProgrammingError("the journal is closed")
@@ -85,7 +86,7 @@ class Writer:
                     if not self._jobs:
                         self._wake.wait_for(lambda: self._jobs or self._closing, LAZY)
                     elif self._interval:
-                        self._wake.wait_for(lambda: self._closing, self._interval)
+                        self._wake.wait_for(self._hurried, self._interval)
                 jobs, self._jobs = list(self._jobs), deque()
                 closing = self._closing
                 self._lazy_due.clear()
@@ -94,6 +95,10 @@ class Writer:
             self._busy_since = None
             if closing and not self._jobs:
                 return
+
+    def _hurried(self) -> bool:
+        """Whether the next commit must not wait for company any more."""
+        return self._closing or not all(job.patient for job in self._jobs)
 
     def _commit(self, jobs: list[_Job]) -> None:
         lazy = self._lazy()

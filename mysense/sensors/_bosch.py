@@ -1,5 +1,7 @@
 """What the weather sensors of Bosch have in common: addresses, identity, and a sign that they were reset."""
 
+from collections.abc import Mapping
+
 from mysense.errors import UnavailableError
 from mysense.sensors._i2c import Address, Bus
 from mysense.sensors._wires import NACK
@@ -9,6 +11,8 @@ IDENTITY = b"\xd0"
 """The register that says which chip it is; the same in all of them."""
 NAMES = {0x60: "bme280", 0x58: "bmp280", 0x56: "bmp280", 0x57: "bmp280", 0x61: "bme680"}
 """Which plugin a chip is for, by its identity."""
+LIMITS = {"temp": (-40.0, 85.0), "hpa": (300.0, 1100.0)}
+"""Between which values these chips can measure (C, hPa; their data sheets)."""
 MARK = 0xA0
 """What is left in a register that nobody needs. After power-on it holds 0."""
 
@@ -57,7 +61,14 @@ def look_at_mark(bus: Bus, address: int, register: int) -> None:
         )
 
 
-def insist_on_values(bus: Bus, address: int, skipped: dict[bytes, bytes]) -> None:
-    """OSError when a register that was read holds what says that nothing was measured."""
-    if any(bus.answers(address, register) == value for register, value in skipped.items()):
-        raise UnavailableError(f"the sensor at {Address(address)} on {bus.path} did not measure; it is set up anew")
+def believe(bus: Bus, address: int, values: Mapping[str, float], *, measured: bool) -> None:
+    """OSError when the registers say that nothing was *measured*, or one of the *values* cannot be.
+
+    Then the chip, or its library, has lost the trim constants: they are read when it is set up anew.
+    """
+    where = f"the sensor at {Address(address)} on {bus.path}"
+    if not measured:
+        raise UnavailableError(f"{where} did not measure; it is set up anew")
+    for name, (least, most) in LIMITS.items():
+        if not least <= values[name] <= most:
+            raise UnavailableError(f"{where} says {name} = {values[name]:.1f}, which cannot be; it is set up anew")

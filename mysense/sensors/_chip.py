@@ -12,7 +12,7 @@ from mysense.errors import UnavailableError
 from mysense.extras import library
 from mysense.plugin import option
 from mysense.sensors._i2c import Address, Bus, listed
-from mysense.sensors._wires import where
+from mysense.sensors._wires import meant
 
 DAMAGED = 3
 """Readings in a row with a wrong checksum, or none at all, that are an outage."""
@@ -35,14 +35,11 @@ class Chip(plugin.Sensor):
     """Seconds in which a reading must be there."""
 
     bus: str = option(
-        "1", "number of the I2C bus (1 is /dev/i2c-1), its path, or unix: and the path of a simulated one"
+        "1", "number of the I2C bus (1 is /dev/i2c-1), its path, or unix: and the path of a simulated one", parse=meant
     )
     i2c: Address | None = option(
         None, "address as i2cdetect shows it (0x76); empty: the only such sensor there is", parse=Address.parse
     )
-
-    def __post_init__(self) -> None:
-        where(self.bus)
 
     @abstractmethod
     def fits(self, bus: Bus, address: int) -> bool:

@@ -35,7 +35,6 @@ class Carbon(Chip):
     asc: bool = option(True, "the sensor sets its zero by itself; it must meet fresh air (400 ppm) every week then")
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if 0 < self.pressure < 700:
             raise ValueError("pressure is in hPa: 700 to 1400, or 0 for none")
 

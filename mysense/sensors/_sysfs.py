@@ -17,7 +17,15 @@ def text(path: Path) -> str:
 
 def number(path: Path) -> float:
     """The number in a file; UnavailableError when there is something else in it."""
-    said = text(path)
+    return _finite(path, text(path))
+
+
+def first(path: Path) -> float:
+    """The first of the numbers in a file; UnavailableError when it begins with something else."""
+    return _finite(path, text(path).partition(" ")[0])
+
+
+def _finite(path: Path, said: str) -> float:
     try:
         value = float(said)
     except ValueError:

@@ -111,6 +111,12 @@ def where(text: str) -> str:
     raise ValueError(f"{text!r} is no bus: write its number (1), its path (/dev/i2c-1), or unix: and a path")
 
 
+def meant(text: str) -> str:
+    """*text* if it names a bus; ValueError otherwise. For options."""
+    where(text)
+    return text
+
+
 class Shared:
     """A bus and the lock on it. Made anew after it was gone; closed when nobody uses it any more."""
 

@@ -85,22 +85,20 @@ class Sensor(Chip):
         _bosch.mark(bus, address, SPARE)
         self._values()  # the first after a reset can be far off
 
-    def measure(self) -> Mapping[str, float | None]:
+    def measure(self) -> Mapping[str, float]:
         _bosch.look_at_mark(self._line, self._at, SPARE)
         return self._values()
 
-    def _values(self) -> Mapping[str, float | None]:
+    def _values(self) -> Mapping[str, float]:
         driver, temp = self._driver, self._driver.temperature
         with self._line.again():  # the library would measure for each value
-            values: dict[str, float | None] = {"temp": temp, "rh": driver.humidity, "hpa": driver.pressure}
-            if self.gas:
-                values["gas"] = driver.gas / 1000
+            values = {"temp": temp, "rh": driver.humidity, "hpa": driver.pressure}
+            gas = driver.gas / 1000 if self.gas else 0.0
         result = self._line.answers(self._at, RESULT)
-        if SKIPPED in (result[2:5], result[5:8]):
-            raise UnavailableError(f"the BME680 at {self._at} on {self._line.path} did not measure; it is set up anew")
-        if self.gas and flags(result, driver._chip_variant) & HOT != HOT:
-            values["gas"] = None
-        return {name: None if value is None else round(value, 3) for name, value in values.items()}
+        _bosch.believe(self._line, self._at, values, measured=SKIPPED not in (result[2:5], result[5:8]))
+        if self.gas and flags(result, driver._chip_variant) & HOT == HOT:
+            values["gas"] = gas
+        return {name: round(value, 3) for name, value in values.items()}
 
 
 if __name__ == "__main__":

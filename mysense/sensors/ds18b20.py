@@ -8,6 +8,7 @@ Facts: DS18B20 data sheet (19-7487), Documentation/w1/slaves/w1_therm.rst.
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import ClassVar
 
 from mysense import plugin
 from mysense.errors import UnavailableError
@@ -19,6 +20,8 @@ from mysense.telegram import Field
 DEVICES = Path("sys/bus/w1/devices")
 LAPSES = 4
 """Readings in a row that may fail: long wires do."""
+RANGE = (-55.0, 125.0)
+"""What it can measure, in °C."""
 POWER_ON = 85.0
 """What a probe shows that has not measured since it was switched on, in °C."""
 _NOT_MEASURED = 0x0C
@@ -62,7 +65,7 @@ def parse(said: str, steps: int = 16) -> float:
         raise ValueError("the kernel says something else than a temperature")
     temp = int(match[5]) / 1000
     raw = int.from_bytes(scratchpad[:2], "little", signed=True)
-    if abs(temp - raw / steps) > (0.001 if steps == 16 else 0.75) or not -55 <= temp <= 125:
+    if abs(temp - raw / steps) > (0.001 if steps == 16 else 0.75) or not RANGE[0] <= temp <= RANGE[1]:
         raise ValueError(f"{temp} °C cannot be")
     if temp == POWER_ON and scratchpad[6] == _NOT_MEASURED:
         raise ValueError("85 °C: it has not measured since it was switched on")
@@ -73,6 +76,7 @@ class Sensor(plugin.Sensor):
     """DS18B20 temperature probe on the 1-wire bus; a section for each probe."""
 
     measures = (Field("temp", "C", "DS18B20"),)
+    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {"temp": RANGE}
 
     id: str = option("", "number of the probe, as 28-0316a2794cff; empty: the only one on the bus")
     root: Path = option(ROOT, "the folder that /sys lies in")
@@ -100,7 +104,7 @@ class Sensor(plugin.Sensor):
         temp = number(self._folder / "temperature") / 1000
         if temp == POWER_ON:
             raise ValueError("85 °C: it may not have measured since it was switched on")
-        if not -55 <= temp <= 125:
+        if not RANGE[0] <= temp <= RANGE[1]:
             raise ValueError(f"{temp} °C cannot be")
         return temp
 

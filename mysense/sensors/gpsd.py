@@ -88,6 +88,10 @@ class Sensor(plugin.Sensor):
     device: str = option("", "which receiver where gpsd has several, as /dev/ttyACM0; empty: the one with the best fix")
 
     def open(self) -> None:
+        self._connect()
+        self._socket.sendall(b'?WATCH={"enable":true,"json":false};\n')  # it reads receivers only for those who watch
+
+    def _connect(self) -> None:
         self._heard, self._asked = b"", 0.0
         self._reported, self._since = "", time.monotonic()
         try:
@@ -96,7 +100,6 @@ class Sensor(plugin.Sensor):
             raise UnavailableError(
                 f"no gpsd answers at {self.hostname}:{self.port}: is it installed (apt-get install gpsd) and running?"
             ) from None
-        self._socket.sendall(b'?WATCH={"enable":true,"json":false};\n')  # it reads receivers only for those who watch
 
     def read(self) -> Mapping[str, Value] | None:
         if not self._asked:
@@ -153,22 +156,25 @@ class Sensor(plugin.Sensor):
         return said
 
     def check(self) -> str:
-        with self:
+        """Asks what is there; no receiver is woken for that."""
+        try:
+            self._connect()
+            self._socket.sendall(b"?DEVICES;\n")
             release, receivers = self._about()
-        if not release:
-            raise UnavailableError(f"gpsd at {self.hostname}:{self.port} does not answer")
+        finally:
+            self.close()
         if not receivers:
             raise UnavailableError(f"gpsd {release} has no receiver: name it in /etc/default/gpsd")
         return f"gpsd {release}, {', '.join(receivers)}"
 
     def _about(self) -> tuple[str, list[str]]:
-        """Its release, and its receivers, as it says itself to whoever comes."""
+        """Its release, and its receivers."""
         release = ""
-        for answer in self._answers(time.monotonic() + PATIENCE):
+        for answer in self._answers(time.monotonic() + 3 * PATIENCE):  # while it wakes a receiver it hears nobody
             release = str(answer.get("release", release))
             if answer.get("class") == "DEVICES":
                 return release, [str(one.get("path")) for one in _objects(answer, "devices")]
-        return release, []
+        raise UnavailableError(f"gpsd at {self.hostname}:{self.port} does not answer")
 
     def close(self) -> None:
         if line := vars(self).pop("_socket", None):

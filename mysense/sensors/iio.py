@@ -5,6 +5,7 @@ On a Raspberry Pi a line in /boot/firmware/config.txt is enough, for example
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import field
 from pathlib import Path
 
@@ -33,10 +34,18 @@ class Sensor(plugin.Sensor):
 
     @property
     def measures(self) -> tuple[Field, ...]:  # type: ignore[override]
-        """What the device has; nothing before ``open``."""
+        """What the device has; nothing while it has not been seen."""
+        if not self._channels:  # known from the start, names do not depend on who is opened first
+            with suppress(OSError, ConfigError):
+                self._look()
         return tuple(Field(c.name, c.kind.unit, self._chip) for c in self._channels)
 
     def open(self) -> None:
+        self._look()
+        self._told = frozenset()
+
+    def _look(self) -> None:
+        """Find the device and its channels."""
         device = choose(self.root, self.name, self.device)
         there = {channel.name: channel for channel in channels(device.folder)}
         if missing := [name for name in self.channels if name not in there]:
@@ -44,7 +53,7 @@ class Sensor(plugin.Sensor):
         if not there:
             raise ConfigError(f"{device} measures nothing that can be read here")
         self._channels = tuple(there[name] for name in self.channels or there)
-        self._chip, self._told = device.name.partition("@")[0], frozenset()
+        self._chip = device.name.partition("@")[0]
 
     def read(self) -> Mapping[str, float]:
         """All channels, one after the other; a channel that the kernel cannot read is absent."""

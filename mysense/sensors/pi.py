@@ -7,14 +7,15 @@ of any kernel tells under-voltage.
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import field
 from pathlib import Path
 
 from mysense import plugin
+from mysense.errors import UnavailableError
 from mysense.options import seconds
 from mysense.plugin import Found, option
-from mysense.sensors._sysfs import ROOT, below, number, text, words
+from mysense.sensors._sysfs import ROOT, below, first, number, text, words
 from mysense.telegram import Field, Value
 
 UNDER_VOLTAGE, THROTTLED = 0x1, 0xE
@@ -59,11 +60,13 @@ class Sensor(plugin.Sensor):
 
     @property
     def measures(self) -> tuple[Field, ...]:  # type: ignore[override]
-        """What this machine tells; nothing before ``open``."""
+        """What this machine tells."""
+        self._sources = self._sources or tuple(self._there())
         return tuple(field for fields, _ in self._sources for field in fields)
 
     def open(self) -> None:
         self._word, self._weak = 0, False
+        self._told: Set[str] = frozenset()
         self._sources = tuple(self._there())
         self._model = words(self.root / "proc/device-tree/model") or "no Raspberry Pi"
 
@@ -79,25 +82,28 @@ class Sensor(plugin.Sensor):
         if (table := self.root / "proc/meminfo").exists():
             yield _fields("mem_free %"), lambda: _some("mem_free", memory(text(table)))
         if (load := self.root / "proc/loadavg").exists():
-            yield _fields("load -"), lambda: {"load": float(text(load).split()[0])}
+            yield _fields("load -"), lambda: {"load": first(load)}
         if (up := self.root / "proc/uptime").exists():
-            yield _fields("uptime s"), lambda: {"uptime": float(text(up).split()[0])}
+            yield _fields("uptime s"), lambda: {"uptime": first(up)}
 
     def _flags(self, word: int) -> Mapping[str, Value]:
         said, self._word = flags(word, self._word), word
         return said
 
     def read(self) -> Mapping[str, Value]:
-        """What is there; a file that cannot be read, or says something else, leaves its fields out."""
+        """What is there; a file that cannot be read, or says something else, leaves its fields out and is told once."""
         values: dict[str, Value] = {}
-        failures: list[Exception] = []
-        for _, source in self._sources:
+        failures: dict[str, Exception] = {}
+        for fields, source in self._sources:
             try:
                 values |= source()
-            except (OSError, ValueError, IndexError) as error:
-                failures.append(error)
+            except (OSError, ValueError) as error:
+                failures[fields[0].name] = error
         if not values:
-            raise OSError(str(failures[0]))
+            raise UnavailableError("; ".join(map(str, failures.values())))
+        for name in failures.keys() - self._told:
+            self.log.warning("%s cannot be told: %s", name, failures[name])
+        self._told = failures.keys()
         weak = bool(values.get("undervolt"))
         if weak and not self._weak:
             self.log.warning("under-voltage: the Pi needs a better power supply, or a shorter and thicker cable")
@@ -141,6 +147,8 @@ def _alarms(root: Path) -> Iterator[Path]:
 def _room(path: Path) -> float:
     """The share (%) of a disk that is free for everybody."""
     disk = os.statvfs(path)
+    if not disk.f_blocks:
+        raise UnavailableError(f"{path} lies on no disk")
     return round(100 * disk.f_bavail / disk.f_blocks, 1)
 
 

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from mysense.testing.clock import FastClock as FastClock
 from mysense.testing.clock import ManualClock as ManualClock
+from mysense.testing.gps import Receiver as Receiver
+from mysense.testing.sysfs import Sysfs as Sysfs
 
 if TYPE_CHECKING:
     from mysense.testing.journal import JournalContract as JournalContract

@@ -21,7 +21,7 @@ def sentence(body: str) -> bytes:
 
 
 def fix(now: float, lat: float, lon: float, alt: float, satellites: int) -> bytes:
-    """What a receiver says of one second (s since 1970); with fewer than 3 *satellites* it does not know where it is."""
+    """What a receiver says of one second (s since 1970); with fewer than 3 *satellites* it has no position."""
     at = time.gmtime(now)
     hms, date = time.strftime("%H%M%S.00", at), time.strftime("%d%m%y", at)
     if satellites < 3:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 from mysense.sensors.ds18b20 import crc8
@@ -24,7 +25,7 @@ class Sysfs:
     """A tree of such files below *root*; what is not there yet is made."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self.root = root.absolute()  # links in it stay right wherever one stands
         self._iio: dict[str, Path] = {}
         self._probes: list[str] = []
         root.mkdir(parents=True, exist_ok=True)
@@ -39,7 +40,8 @@ class Sysfs:
 
     def iio(self, name: str, parent: str, files: Mapping[str, str]) -> Path:
         """A device of IIO with these files, connected as *parent*; its folder."""
-        number = len(list((self.root / "sys/bus/iio/devices").glob("iio:device*")))
+        taken = {path.name for path in (self.root / "sys/bus/iio/devices").glob("iio:device*")}
+        number = next(n for n in count() if f"iio:device{n}" not in taken)
         folder = f"{SOC}/{parent}/iio:device{number}"
         for file, text in {"name": name, "uevent": f"DEVNAME=iio:device{number}", **files}.items():
             self.write(f"{folder}/{file}", f"{text}\n")

@@ -28,11 +28,11 @@ _UNITS: Mapping[str, set[str]] = {
     "volatile_organic_compounds_parts": {"ppb", "ppm"}, "sound_pressure": {"dB", "dBA"}, "aqi": {""},
     "illuminance": {"lx"}, "wind_speed": {"m/s", "km/h"}, "wind_direction": {"°"}, "precipitation": {"mm"},
     "precipitation_intensity": {"mm/h"}, "distance": {"m"}, "signal_strength": {"dB", "dBm"}, "battery": {"%"},
-    "voltage": {"V", "mV"},
+    "voltage": {"V", "mV"}, "duration": {"s", "min", "h"},
 }  # fmt: skip
 """The units of each class: of gases only those that all versions know. A field with another has no class."""
 _STATE_CLASSES = {"wd": "measurement_angle", "dayrain": "total_increasing"}
-_DIAGNOSTIC = ("signal_strength", "battery", "voltage")
+_DIAGNOSTIC = ("signal_strength", "battery", "voltage", "duration")
 _LONGEST = 255
 """Letters of a state that is text; Home Assistant takes no more."""
 _STRANGE = re.compile(r"[^A-Za-z0-9_-]")

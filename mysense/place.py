@@ -1,0 +1,100 @@
+"""Where a kit is: while it moves its location is data, and after half an hour at a new place its ident follows.
+
+The half hour is measured on the machine's own time since its start, so that a clock that is set does
+not shorten it; what was seen of it is in the journal, and a restart goes on.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from mysense.clock import Clock
+from mysense.telegram import SECOND, Location, Value
+
+RADIUS = 50.0
+"""Metres around a place that belong to it: so much do receivers err."""
+STAY = 1800.0
+"""Seconds at a place after which it is that of the kit."""
+GAP = 600.0
+"""The most seconds between two positions in which the kit is taken to have stayed; nobody saw it in more."""
+_EARTH = 6_371_000.0
+_FIELDS = ("lat", "lon", "alt")
+
+
+def distance(a: Location, b: Location) -> float:
+    """Metres between two places, height left aside, on a round earth.
+
+    >>> round(distance(Location(51.5, 6.1), Location(51.501, 6.1)))
+    111
+    """
+    north, south = math.radians(a.lat), math.radians(b.lat)
+    x = math.sin((north - south) / 2) ** 2
+    x += math.cos(north) * math.cos(south) * math.sin(math.radians(a.lon - b.lon) / 2) ** 2
+    return 2 * _EARTH * math.asin(min(1.0, math.sqrt(x)))
+
+
+class Place:
+    """The place of a node, *location* until it has moved.
+
+    *interval* is the time (s) between two telegrams, *kept* what ``unsaved`` gave before the last stop or
+    crash. Where *location* is another than it was then, somebody has written it anew, and it counts.
+    """
+
+    def __init__(self, location: Location | None, interval: float, clock: Clock, kept: str = "") -> None:
+        self._clock, self._gap = clock, max(GAP, 2 * interval)
+        self._told = str(location or "")
+        self._kept: dict[str, Any] = {"told": self._told}
+        self._safe = kept
+        self.location = location
+        if kept and (said := json.loads(kept))["told"] == self._told:
+            self._kept = said
+            if "here" in said:
+                self.location = Location(*said["here"])
+
+    def follow(self, values: dict[str, Value]) -> tuple[dict[str, Value], str]:
+        """The values of a telegram: without a location where the ident says it; and in words, when it has moved."""
+        position = _position(values)
+        if position is None:
+            return values, ""
+        moved = "" if self._at_home(position) else self._stay(position)
+        if moved or self._at_home(position):
+            self._kept.pop("stay", None)
+            values = {name: value for name, value in values.items() if name not in _FIELDS}
+        return values, moved
+
+    def _at_home(self, position: Location) -> bool:
+        return self.location is not None and distance(self.location, position) <= RADIUS
+
+    def _stay(self, position: Location) -> str:
+        """Somewhere else: since when? After long enough it is the kit's place, which is told."""
+        stay, up, boot = self._kept.get("stay"), self._clock.uptime(), self._clock.boot_id()
+        if not stay or distance(Location(*stay["at"]), position) > RADIUS:
+            stay = {"at": list(position), "count": 0, "seconds": 0.0, "up": up, "boot": boot}
+        count, passed = stay["count"] + 1, (up - stay["up"]) / SECOND if boot == stay["boot"] else 0
+        at = [mean + (new - mean) / count for mean, new in zip(stay["at"], position, strict=True)]
+        seconds = stay["seconds"] + (passed if passed <= self._gap else 0)
+        self._kept["stay"] = {"at": at, "count": count, "seconds": seconds, "up": up, "boot": boot}
+        if seconds < STAY:
+            return ""
+        before, self.location = self.location, Location(round(at[0], 6), round(at[1], 6), round(at[2], 1))
+        self._kept["here"] = list(self.location)
+        away = f", {distance(before, self.location) / 1000:.1f} km from where it was" if before else ""
+        return f"the kit is at {self.location} now{away}"
+
+    def unsaved(self) -> dict[str, str | None]:
+        """What the journal has to keep, when it does not yet."""
+        text = json.dumps(self._kept)
+        return {} if text == self._safe or (not self._safe and len(self._kept) == 1) else {"place": text}
+
+    def saved(self, state: Mapping[str, str | None]) -> None:
+        """What ``unsaved`` gave is in the journal now."""
+        self._safe = state.get("place") or self._safe
+
+
+def _position(values: Mapping[str, Value]) -> Location | None:
+    """Where the values were measured; None where they do not say, or nothing that can be."""
+    lat, lon, alt = (values.get(name) for name in _FIELDS)
+    if not isinstance(lat, int | float) or not isinstance(lon, int | float) or abs(lat) > 90 or abs(lon) > 180:
+        return None
+    return Location(lat, lon, alt if isinstance(alt, int | float) else 0.0)
