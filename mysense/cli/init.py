@@ -17,6 +17,7 @@ from mysense.cli.service import running
 from mysense.errors import ConfigError
 from mysense.finding import Device, Places
 from mysense.settings import Settings
+from mysense.systemd.files import CONF, UNIT
 from mysense.trying import Trial, readings
 
 SCREEN = Path("-")
@@ -183,9 +184,12 @@ def _as_json(devices: Sequence[Device], trials: Sequence[Trial], path: Path | No
 
 def _next(path: Path, settings: Settings, ends: Mapping[str, object], talk: Talk) -> None:
     """What was written, and what to type next."""
-    there = [place.absolute() for place in config.PLACES]
-    program = "mysense" if path.absolute() in there else f"mysense -c {path}"
+    program = "mysense" if path.absolute() in [place.absolute() for place in config.PLACES] else f"mysense -c {path}"
     talk.say(f"Wrote {path} for {settings.identity.ident().node}: {', '.join(ends)}")
     talk.say()
-    talk.say(f"next: {program} run")
-    talk.say(f"      sudo {program} install-service")
+    if path.absolute() == CONF and UNIT.exists():
+        talk.say(f"next: sudo -u mysense {program} check")
+        talk.say("      sudo systemctl enable --now mysense")
+    else:
+        talk.say(f"next: {program} run")
+        talk.say(f"      sudo {program} install-service")
