@@ -14,8 +14,8 @@ from mysense.errors import ConfigError
 from mysense.journal import Cursor, Journal
 from mysense.journal.sqlite import SqliteJournal
 from mysense.node import Node
-from mysense.plugin import Sensor
 from mysense.publishing import PublishWorker
+from mysense.sensing import SensorWorker
 from mysense.settings import Settings
 from mysense.systemd.notify import Service
 from mysense.telegram import SECOND, ident_of
@@ -138,11 +138,10 @@ class Daemon:
     def _look_for_stuck(self) -> None:
         now = self.clock.monotonic()
         for worker in self.sources:
-            deadline = worker.plugin.deadline if isinstance(worker.plugin, Sensor) else None
-            if deadline and (since := worker.busy_since) and now - since > deadline and worker.status.state != "stuck":
-                text = f"does not come back from reading for {deadline:.0f} s"
-                worker.become("stuck", text)
-                self._note("stuck", f"{worker.section}: {text}")
+            if isinstance(worker, SensorWorker) and (since := worker.busy_since) is not None:
+                deadline = worker.plugin.deadline
+                if now - since > deadline and worker.status.state != "stuck":
+                    worker.hangs(deadline)
 
     def _look_for_damage(self) -> None:
         if self.journal.damaged and not self.again:
@@ -270,9 +269,16 @@ class Daemon:
             "node": self.node.ident().node if self.node else None,
             "clock": self.node and self.node.clock.trouble(),
             "journal": status_of(self.journal, [worker.cursor for worker in self.publishers]),
-            "workers": [asdict(w.status) for w in self.sources]
+            "workers": [asdict(w.status) | self._doubts(w.section) for w in self.sources]
             + [asdict(w.status) | {"skipped": w.skipped} for w in self.publishers],
         } | ({"error": "; ".join(journal.notes)} if journal.notes else {})
+
+    def _doubts(self, section: str) -> dict[str, Any]:
+        """What is wrong with a sensor, and how many of its values did not count."""
+        if self.node is None or not section.startswith("sensor:"):
+            return {}
+        doubted, outliers = self.node.doubted(section)
+        return {"trouble": self.node.troubles.of(section), "doubted": doubted, "outliers": outliers}
 
 
 def status_of(journal: Journal, live: Iterable[Cursor] = ()) -> dict[str, Any]:

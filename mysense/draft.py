@@ -22,13 +22,12 @@ def sensors(devices: Sequence[Device]) -> dict[str, dict[str, str]]:
     """A section for each device that a sensor is known for, with its options.
 
     Where there are several of a kind, each section has a label, and names its device by what only
-    that one has: its own id, its address, its adapter. Thermometers come first: where several
-    measure the temperature, the first has the plain name, and in others it only serves something else.
+    that one has: its own id, its address, its adapter.
     """
-    known = ordered(devices)
-    count = Counter(device.sensor for device in known)
+    those = known(devices)
+    count = Counter(device.sensor for device in those)
     sections: dict[str, dict[str, str]] = {}
-    for device in known:
+    for device in those:
         section, texts = f"sensor:{device.sensor}", dict(device.options)
         if count[device.sensor] > 1:
             if "port" in texts and device.identity:
@@ -38,14 +37,9 @@ def sensors(devices: Sequence[Device]) -> dict[str, dict[str, str]]:
     return sections
 
 
-def ordered(devices: Sequence[Device]) -> list[Device]:
-    """Those that a sensor is known for, in the order of their sections."""
-    return sorted((device for device in devices if device.sensor), key=lambda device: not _thermometer(device.sensor))
-
-
-def _thermometer(sensor: str) -> bool:
-    measures = getattr(registry.find("sensor", sensor), "measures", ())
-    return isinstance(measures, tuple) and bool(measures) and measures[0].name == "temp"
+def known(devices: Sequence[Device]) -> list[Device]:
+    """Those that there is a sensor for."""
+    return [device for device in devices if device.sensor]
 
 
 def _labelled(section: str, identity: str, taken: Mapping[str, object]) -> str:

@@ -36,7 +36,6 @@ _GONE = {
     "home": "the state directory keeps what must survive",
     "pid": "'mysense status' knows the process",
     "start_dir": "paths are relative to where mysense is started",
-    "raw": "the journal keeps what was measured",
     "bufsize": "[daemon] interval is the window of the mean",
     "sync": "every sensor has a thread of its own",
     "type": "the plugin knows its device",
@@ -135,6 +134,8 @@ def _sections(section: Section, notices: list[str], off: list[str]) -> Iterator[
                 yield _new("meta", section, extra)
         case "logging":
             yield _new("logging", section, dict(_logging(section, notices)))
+        case "raw":
+            notices.append("[raw] is passed over: single readings go to every publisher, but to those with raw = no")
         case _ if name in PLUGINS:
             yield from _plugin(section, notices, off)
         case "daemon" | "journal" | "meta":
@@ -158,6 +159,9 @@ def _daemon(section: Section, notices: list[str]) -> Iterator[tuple[str, str]]:
                 notices.append(f"[process] interval {text!r} is not a number of minutes; the default is used")
         elif name in ("user", "group"):
             yield name, text
+        elif name == "raw":
+            if options.BOOLEANS.get(text.lower()):
+                yield name, "yes"
         else:
             notices.append(_gone(section, name))
 
@@ -202,7 +206,9 @@ def _plugin(section: Section, notices: list[str], off: list[str]) -> Iterator[Se
     for option, text in texts.items():
         if not text:
             continue
-        if option not in known or f"{old} {option}" in _OTHER:
+        if option == "raw" and target.startswith("sensor:"):
+            kept |= {"raw": "yes"} if options.BOOLEANS.get(text.lower()) else {}
+        elif option not in known or f"{old} {option}" in _OTHER:
             notices.append(_gone(section, option))
         elif problems := _wrong(section, known[option], text):
             notices += problems

@@ -21,13 +21,22 @@ class Outgoing:
 
     *private* are items of idents that are not left out; *own* is the node that measures here;
     with *relay*, the name of this journal, telegrams of all others say that they came through it.
+    Single readings are left out where the far end does not know them, or without *raw*.
     """
 
     def __init__(
-        self, plugin: Publisher, pipeline: Pipeline, clock: Clock, private: Iterable[str], own: str, relay: str
+        self,
+        plugin: Publisher,
+        pipeline: Pipeline,
+        clock: Clock,
+        private: Iterable[str],
+        own: str,
+        relay: str,
+        raw: bool = True,
     ) -> None:
         self._plugin, self._pipeline, self._clock = plugin, pipeline, clock
         self._private, self._own, self._relay = tuple(private), own, relay
+        self._raw = raw and plugin.accepts_raw
         self._publics: dict[Ident, Ident] = {}
         nobody = Ident("", "")
         self._seen = nobody, nobody
@@ -36,6 +45,8 @@ class Outgoing:
 
     def of(self, entries: Sequence[Entry]) -> Sequence[Entry]:
         """What the far end is to be given for these entries, each with the number of the entry it came from."""
+        if not self._raw:
+            entries = [each for each in entries if not (isinstance(each.telegram, Data) and each.telegram.raw)]
         fit, items = self._fit, entries
         if self._pipeline.steps:
             items = [Entry(seq, fit(out)) for seq, telegram in entries for out in self._pipeline(telegram)]

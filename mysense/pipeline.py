@@ -22,8 +22,8 @@ class Pipeline:
             step.state = State({k.removeprefix(prefix): v for k, v in kept.items() if k.startswith(prefix)})
 
     def __call__(self, telegram: Telegram) -> Sequence[Telegram]:
-        """What comes out for one telegram; idents and notes pass unchanged."""
-        if not self.steps or not isinstance(telegram, Data):
+        """What comes out for one telegram; idents, notes and single readings pass unchanged."""
+        if not self.steps or not isinstance(telegram, Data) or telegram.raw:
             return (telegram,)
         data: list[Data] = [telegram]
         for _, step in self.steps:

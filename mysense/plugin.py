@@ -87,6 +87,11 @@ class Sensor(Plugin):
 
     deadline: ClassVar[float] = 20.0
     """Seconds after which a ``read`` that has not come back counts as stuck."""
+    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {}
+    """The least and the most that its datasheet allows, by field, in the field's unit. What lies outside
+    is doubted. For a field that is not named, what is plausible for its quantity holds (``mysense.fields``)."""
+    static: ClassVar[int] = 0
+    """Readings in a row with the same value that say: it hangs. 0 where that may well be true."""
 
     interval: float = option(10.0, "seconds between two readings", parse=seconds)
     fields: tuple[str, ...] = option((), "other names for what it measures, in its order")
@@ -130,6 +135,8 @@ class Publisher(Plugin):
     """The most telegrams that one ``publish`` is given."""
     idempotent: ClassVar[bool] = True
     """Whether a telegram that is sent twice is there once."""
+    accepts_raw: ClassVar[bool] = False
+    """Whether it knows what to do with single readings (``Data.raw``): others are not given any."""
     accepts_text: ClassVar[bool] = True
     """Whether the far end takes values that are text."""
     signs: ClassVar[bool] = False

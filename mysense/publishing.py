@@ -46,7 +46,7 @@ class PublishWorker(Worker):
 
     *private* are items of idents that are not left out; *own* is the node that measures here.
     A far end that takes nothing old waits *clock_wait* seconds for the clock, and is given
-    estimates then.
+    estimates then. Single readings are left out where it does not know them, or without *raw*.
     """
 
     plugin: Publisher
@@ -63,6 +63,7 @@ class PublishWorker(Worker):
         private: Iterable[str] = (),
         own: str = "",
         clock_wait: float = 0.0,
+        raw: bool = True,
     ) -> None:
         super().__init__(section, plugin, stop, clock)
         self._clock_wait = inf if plugin.accepts_past >= LONG else clock_wait
@@ -74,7 +75,7 @@ class PublishWorker(Worker):
         plugin.state = State({k.removeprefix(_OWN): v for k, v in kept.items() if k.startswith(_OWN)})
         self._pipeline = Pipeline(steps, kept)
         relay = journal.status().id if plugin.signs else ""
-        self._outgoing = Outgoing(plugin, self._pipeline, clock, private, own, relay)
+        self._outgoing = Outgoing(plugin, self._pipeline, clock, private, own, relay, raw)
         self.lanes: dict[str, Parked] = dict(cursor.lanes)
         self._tries: dict[str, int] = {}
         self._due: dict[str, float] = {}

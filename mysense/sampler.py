@@ -13,7 +13,8 @@ from math import inf
 from typing import Any
 
 from mysense.clock import Clock
-from mysense.telegram import SECOND, Value, clean
+from mysense.telegram import SECOND, Value
+from mysense.window import Chosen, How, Window
 
 FIRST = 5.0
 """Seconds after which the first telegram goes without the sensors that have given nothing yet."""
@@ -25,43 +26,12 @@ GIVEN = 10_000
 """Times that are remembered, so that none is given out twice."""
 
 
-class Window:
-    """Readings under way to a mean: numbers are averaged, of text and yes/no the last one counts."""
-
-    def __init__(self, saved: Mapping[str, Any] | None = None) -> None:
-        self._sums: dict[str, list[float]] = {name: list(pair) for name, pair in (saved or {}).get("sums", {}).items()}
-        self._last: dict[str, Value] = dict((saved or {}).get("last", {}))
-
-    def add(self, reading: Mapping[str, Value | None]) -> bool:
-        """Take a reading in; whether there was a value in it."""
-        values = clean(reading)
-        for name, value in values.items():
-            if isinstance(value, bool | str):
-                self._last[name] = value
-            else:
-                pair = self._sums.setdefault(name, [0.0, 0])
-                pair[0] += value
-                pair[1] += 1
-        return bool(values)
-
-    def values(self) -> dict[str, Value]:
-        """What was measured, on average."""
-        # 9 digits behind the point: more than any sensor has, and no 20.299999999999997
-        return {name: round(total / count, 9) for name, (total, count) in self._sums.items()} | self._last
-
-    def saved(self) -> dict[str, Any]:
-        """What the window holds, as JSON can keep it."""
-        return {"sums": self._sums, "last": self._last}
-
-    def __bool__(self) -> bool:
-        return bool(self._sums or self._last)
-
-
 class Sampler:
     """Collects readings from all sensors; whoever calls ``wait`` and ``take`` gets the telegrams.
 
     *newest* is the time (ns) of the node's newest data in the journal, *saved* what
-    ``save`` gave before the last stop or crash, *given* are times that are taken.
+    ``save`` gave before the last stop or crash, *given* are times that are taken. *chosen*
+    says what is made of the readings of a field; ``removed`` counts its outliers.
     """
 
     def __init__(
@@ -72,6 +42,7 @@ class Sampler:
         newest: int | None,
         saved: str,
         given: Iterable[int] = (),
+        chosen: Chosen = lambda _: How(),
     ) -> None:
         self._interval, self._clock = interval, clock
         self._missing = set(sensors)
@@ -83,7 +54,8 @@ class Sampler:
         self._begun = clock.monotonic()
         self._end = self._begun + interval - past  # a telegram's time is a whole second: then windows end on one
         self._first = interval > FIRST
-        self._window = Window()
+        self._chosen, self._window = chosen, Window(chosen)
+        self.removed: dict[str, int] = {}
         self._old: tuple[int, dict[str, Value]] | None = None
         if saved:
             self._restore(json.loads(saved))
@@ -91,7 +63,7 @@ class Sampler:
 
     def _restore(self, saved: dict[str, Any]) -> None:
         """Go on with a window that is still open; hand out one that is over, or that a reboot has cut short."""
-        window, at = Window(saved), saved["at"]
+        window, at = Window(self._chosen, saved), saved["at"]
         age = inf
         if saved.get("boot") == self._clock.boot_id():  # however often the clock was set in between
             past = self._clock.uptime() - saved["up"]
@@ -99,7 +71,7 @@ class Sampler:
         if age < saved["left"]:
             self._window, self._end, self._first = window, self._begun + saved["left"] - age, False
         elif window:
-            self._old = at // SECOND, window.values()
+            self._old = at // SECOND, window.values(self.removed)
 
     def add(self, section: str, reading: Mapping[str, Value | None]) -> None:
         """Take in one reading of a sensor."""
@@ -135,7 +107,9 @@ class Sampler:
                 self._end += self._interval
             if not self._window:
                 return None
-            values, self._window = self._window.values(), Window()
+            values, self._window = self._window.values(self.removed), Window(self._chosen)
+            if not values:
+                return None
             return self._stamp(self._clock.now() // SECOND), values
 
     def _stamp(self, second: int) -> int:
@@ -173,4 +147,4 @@ def saved_at(saved: str) -> tuple[int, str]:
     if not saved:
         return 0, ""
     said = json.loads(saved)
-    return int(said["at"]), said.get("boot", "") if Window(said) else ""
+    return int(said["at"]), said.get("boot", "") if Window(saved=said) else ""

@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from mysense import options, registry, secrets
+from mysense import naming, options, registry, secrets
 from mysense.errors import ConfigError
 from mysense.ini import Section
-from mysense.plugin import Plugin, Processor
+from mysense.perfield import PerField
+from mysense.plugin import Plugin, Processor, Sensor
 from mysense.settings import CORE, END_OPTIONS, End, Settings
 from mysense.telegram import Item
 
@@ -78,6 +79,7 @@ class Reader:
             self.notices.append(
                 f"{path} holds {' and '.join(self._written)}, and can be read by others: chmod 600 {path}"
             )
+        self._look_at_fields([end for end in ends if end.options.enabled])
         if meta := self._filled.get("meta"):
             extra: dict[str, Item] = dict(meta.texts)
             core["id"].extra = extra
@@ -152,6 +154,21 @@ class Reader:
     def _said(self, steps: Sequence[tuple[str, Processor]]) -> tuple[object, ...]:
         """What the sections of processors say, in their order."""
         return tuple((section, *sorted(self._filled[section].texts.items())) for section, _ in steps)
+
+    def _look_at_fields(self, ends: Sequence[End]) -> None:
+        """What there is to tell of fields that several sensors measure, or that are named and nobody measures."""
+        sensors = {end.section: end.plugin for end in ends if isinstance(end.plugin, Sensor)}
+        self.notices += naming.told(sensors)
+        published = naming.names(sensors)
+        for end in ends:
+            own = published.get(end.section)
+            if own and isinstance(end.plugin, Sensor):  # of some it is known only when they are open
+                known = dict.fromkeys([*own, *(field.name for field in end.plugin.named()), *own.values()])
+                for option, said in vars(end.options).items():
+                    for name in said.named.keys() - known.keys() if isinstance(said, PerField) else ():
+                        self.notices.append(
+                            f"[{end.section}] {option}: it measures no {name!r}{options.nearest(name, known)}"
+                        )
 
     def _network(self, section: Section, filled: Filled, known: set[str]) -> Filled:
         """With what the environment says of the far end; of two sections it means the one without a label."""

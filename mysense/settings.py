@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Literal
 
 from mysense.options import option, seconds, size
+from mysense.perfield import PerField, Range, count, per_field, span, word_of
 from mysense.plugin import Plugin, Processor
 from mysense.telegram import Ident, Item, Location, check_name
+from mysense.window import OUTLIERS, STATISTICS
 
 SYSTEM_STATE = Path("/var/lib/mysense")
 """Where the kit of the machine, with its MySense.conf in /etc/mysense, keeps what must survive."""
@@ -74,6 +76,7 @@ class DaemonOptions:
 
     interval: float = option(60.0, "seconds between two data telegrams", parse=seconds, least=1)
     processors: tuple[str, ...] = option((), "processor sections that data passes before the journal, in order")
+    raw: bool = option(False, "yes: each reading of every sensor is kept as it comes, too")
     clock: Literal["auto", "trusted"] = option(
         "auto", "auto: where the clock is not set yet, measured data waits for it; trusted: it is right from the start"
     )
@@ -120,12 +123,48 @@ class EndOptions:
 
 
 @dataclass(kw_only=True)
+class SensorOptions(EndOptions):
+    """Options that every sensor section has. Where fields are named, each stands before a colon: `mean, rain: sum`."""
+
+    statistic: PerField[str] = option(
+        PerField("mean"),
+        f"what the readings of an interval become: {', '.join(STATISTICS)}; of some fields another: mean, gust: max",
+        parse=per_field(word_of(*STATISTICS), "mean"),
+    )
+    outliers: PerField[str] = option(
+        PerField("no"),
+        "which readings of an interval are left out: no (none), tukey (beyond his fences), hampel (3 deviations "
+        "from the median)",
+        parse=per_field(word_of(*OUTLIERS), "no"),
+    )
+    counts: bool = option(False, "yes: <field>_n tells how many readings a value was made of")
+    raw: bool = option(False, "yes: each reading is kept as it comes, too")
+    ranges: PerField[Range | None] = option(
+        PerField(None),
+        "what can be true, where that is not what the sensor's datasheet says: temp: -10..50, co2: 250..5000; "
+        "readings outside are left out, and told",
+        parse=per_field(span),
+    )
+    static: PerField[int | None] = option(
+        PerField(None),
+        "readings in a row with the same value that are told as trouble; 0: none; empty: as its driver says",
+        parse=per_field(count),
+    )
+    errors: int = option(5, "failed readings that are no trouble yet, if as many in a row are good after them", least=0)
+    power_pin: str = option("", "GPIO line that switches its power: GPIO17, 17, or gpiochip0/17; empty: none")
+    power_low: bool = option(False, "yes: it has power while the line is low")
+    power_after: int = option(5, "failures in a row after which it is switched off and on", least=1)
+    power_wait: float = option(5.0, "how long it stays off, and how long it gets to start", parse=seconds, most=600)
+
+
+@dataclass(kw_only=True)
 class PublisherOptions(EndOptions):
     """Options that every publisher section has."""
 
     start: Literal["oldest", "now"] = option("oldest", "where a new publisher begins in the journal")
     processors: tuple[str, ...] = option((), "processor sections that data passes on its way out, in order")
     private: tuple[str, ...] = option((), "private items of the ident to send all the same: street, extern_ip, …")
+    raw: bool = option(True, "no: single readings, which sensors with raw = yes give, do not go there")
 
 
 @dataclass(kw_only=True)
@@ -136,7 +175,7 @@ class SubscriberOptions(EndOptions):
 
 
 END_OPTIONS: dict[str, type[EndOptions]] = {
-    "sensor": EndOptions,
+    "sensor": SensorOptions,
     "publisher": PublisherOptions,
     "subscriber": SubscriberOptions,
 }

@@ -124,25 +124,33 @@ class Data:
     """What was measured at one time, and the ident it was measured under.
 
     Zero is a value. A missing value is absent; so is one that is not finite (see
-    ``clean``). *flags* says, by field, why a value is doubted.
+    ``clean``). *flags* says, by field, why a value is doubted. *raw* names the sensor where
+    this is a single reading of it, as it came, and not what a whole kit measured in a while.
     """
 
     ident: Ident
     time: int
     values: Mapping[str, Value] = field(hash=False)
     flags: Mapping[str, str] = field(hash=False)
+    raw: str
 
     def __init__(
-        self, ident: Ident, time: int, values: Mapping[str, Value], flags: Mapping[str, str] = MappingProxyType({})
+        self,
+        ident: Ident,
+        time: int,
+        values: Mapping[str, Value],
+        flags: Mapping[str, str] = MappingProxyType({}),
+        raw: str = "",
     ) -> None:
         # What a dataclass makes by itself takes three times as long, and a journal is read as a million of these.
         _set_ident(self, ident)
         _set_time(self, time)
         _set_values(self, values)
         _set_flags(self, flags)
+        _set_raw(self, raw)
 
 
-_set_ident, _set_time, _set_values, _set_flags = (getattr(Data, f.name).__set__ for f in fields(Data))
+_set_ident, _set_time, _set_values, _set_flags, _set_raw = (getattr(Data, f.name).__set__ for f in fields(Data))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,15 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from mysense import options
 from mysense.errors import ConfigError
 from mysense.fields import shown
 from mysense.plugin import Sensor
-from mysense.settings import End
+from mysense.power import Power
+from mysense.settings import End, SensorOptions
 from mysense.shown import masked
 from mysense.telegram import Field, Value, clean
 from mysense.units import unit_sign
@@ -70,17 +72,33 @@ def readings(
 
 def _guarded(end: End, until: float) -> Trial:
     try:
-        return _try(end.section, copy.copy(end.plugin), until)  # type: ignore[arg-type]
+        with _powered(end) as power:
+            return _try(end.section, copy.copy(end.plugin), power, until)  # type: ignore[arg-type]
     except (OSError, ImportError, ConfigError) as error:
         return Trial(end.section, False, reason(error))
     except Exception as error:  # a plugin's bug must not hide what the others say
         return Trial(end.section, False, f"{type(error).__name__}: {reason(error)}")
 
 
-def _try(section: str, sensor: Sensor, until: float) -> Trial:
+@contextmanager
+def _powered(end: End) -> Iterator[str]:
+    """A device that is switched by a line has power; which line that is."""
+    if not isinstance(end.options, SensorOptions) or not end.options.power_pin:
+        yield ""
+        return
+    power = Power(end.options.power_pin, end.options.power_low)
+    try:
+        power.switch(True)
+        threading.Event().wait(end.options.power_wait)
+        yield power.check()
+    finally:
+        power.close()
+
+
+def _try(section: str, sensor: Sensor, power: str, until: float) -> Trial:
     begun = time.monotonic()
     cold = _hurry(sensor)
-    said = masked(sensor.check()).removesuffix("ok")
+    said = ", ".join(filter(None, (masked(sensor.check()).removesuffix("ok"), power)))
     never = threading.Event()
     with sensor:
         while time.monotonic() < until:
@@ -90,7 +108,7 @@ def _try(section: str, sensor: Sensor, until: float) -> Trial:
                 text = ", ".join(_said(given)) + (", not warm yet" if cold else "")
                 return Trial(section, True, said, text, {field.name: value for field, value in given.items()})
             never.wait(PAUSE)
-    return Trial(section, True, said, f"no reading within {until - begun:.0f} s")
+    return Trial(section, True, said, f"no reading within {until - begun:.0f} s yet")
 
 
 def _hurry(sensor: Sensor) -> bool:

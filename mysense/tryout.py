@@ -17,9 +17,10 @@ from mysense import examples, logs, options, registry, secrets, wire
 from mysense.clock import Clock
 from mysense.errors import ConfigError, RejectedError
 from mysense.plugin import Plugin, Publisher, Sensor, Subscriber
+from mysense.sensing import SOON
 from mysense.shown import failure, printable, printable_json
 from mysense.telegram import Data, Ident, Telegram, clean, ident_of
-from mysense.worker import SOON, reason
+from mysense.worker import reason
 
 VERBS = {"publisher": "publish", "subscriber": "subscribe", "sensor": "read"}
 

@@ -6,6 +6,8 @@ JSON Lines, one telegram a line, in the order of the journal::
     {"project": "Demo", "serial": "k1", "data": {"time": 1494777772, "pm25": 3.5}}
     {"project": "Demo", "serial": "k1", "note": {"time": 1494777800, "kind": "stuck", …}}
 
+Data with ``"raw": "bme280"`` behind it is a single reading of that sensor.
+
 Data belongs to the ident of its node that was read last. The classic form of existing
 kits, ``{"metadata": {…ident…}, "data": {…} or [{…}, …]}``, carries its ident along and may
 stand between. Times are seconds since 1970 UTC, whole or decimal, and read exactly.
@@ -108,14 +110,14 @@ def encode(telegram: Telegram) -> str:
     ident = telegram.ident
     head = f'{{"project":{_dumps(ident.project)},"serial":{_dumps(ident.serial)}'
     if isinstance(telegram, Data):
-        return f'{head},"data":{_timed(telegram.time, telegram.values)}{_flags(telegram)}}}'
+        return f'{head},"data":{_timed(telegram.time, telegram.values)}{_behind(telegram)}}}'
     said = {"kind": telegram.kind, "text": telegram.text, "values": clean(telegram.values)}
     return f'{head},"note":{_timed(telegram.time, {k: v for k, v in said.items() if v})}}}'
 
 
 def encode_classic(data: Data) -> str:
     """The one message of existing kits: ``{"metadata": {…}, "data": {…}}``."""
-    return f'{{"metadata":{encode_ident(data.ident)},"data":{_timed(data.time, data.values)}{_flags(data)}}}'
+    return f'{{"metadata":{encode_ident(data.ident)},"data":{_timed(data.time, data.values)}{_behind(data)}}}'
 
 
 @lru_cache(maxsize=1024)  # in classic messages it goes with all data
@@ -138,8 +140,10 @@ def encode_values(values: Mapping[str, Any]) -> str:
     return _dumps(values)
 
 
-def _flags(data: Data) -> str:
-    return f',"flags":{_dumps(dict(data.flags))}' if data.flags else ""
+def _behind(data: Data) -> str:
+    """What stands behind the record."""
+    flags = f',"flags":{_dumps(dict(data.flags))}' if data.flags else ""
+    return f'{flags},"raw":{_dumps(data.raw)}' if data.raw else flags
 
 
 def _field(f: Field) -> dict[str, str]:
@@ -243,11 +247,13 @@ def _decode(message: Any, idents: MutableMapping[tuple[str, str], Ident]) -> Ite
         yield Note(ident, _time(note), str(note["kind"]), str(note.get("text", "")), flat(note.get("values", {})))
         return
     records = message["data"] if isinstance(message["data"], list) else [message["data"]]
+    raw = said if isinstance(said := message.get("raw"), str) else ""
     for record in records:
         if not isinstance(record, dict):
             raise ValueError("no telegram: 'data' is no object with time and values")
         values = dict(record)
-        yield Data(ident, _time(values), flat(values), {str(k): str(v) for k, v in message.get("flags", {}).items()})
+        flags = {str(k): str(v) for k, v in message.get("flags", {}).items()}
+        yield Data(ident, _time(values), flat(values), flags, raw)
 
 
 def _time(record: dict[str, Any]) -> int:

@@ -6,23 +6,20 @@ This is the only place where anything is tried again.
 import logging
 import random
 import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mysense.clock import Clock
 from mysense.errors import ConfigError
 from mysense.journal import Journal
 from mysense.pipeline import Pipeline
-from mysense.plugin import Plugin, Processor, Refusal, Sensor, Subscriber
+from mysense.plugin import Plugin, Processor, Refusal, Subscriber
 from mysense.shown import masked, printable
 from mysense.state import State
 from mysense.telegram import Ident, Note, Telegram, Value, ident_of
 
 PATIENCE = 60.0
 """The most seconds between two attempts, unless the far end asks for more."""
-SOON = 1.0
-"""The most seconds after which a sensor is asked again that had no reading yet."""
 BUG = 300.0
 """Seconds between two attempts after an error that nobody foresaw."""
 
@@ -62,16 +59,25 @@ class Worker:
         self.section, self.plugin, self.stop, self.clock = section, plugin, stop, clock
         self.status = WorkerStatus(section, since=clock.now())
         self.busy_since: float | None = None
+        self.quiet = False
+        """Whether it is told already that it fails now and then."""
         self._failures = 0
 
     def step(self) -> None:
         """Do one piece of work; come back within about a second."""
         raise NotImplementedError
 
+    def prepare(self) -> None:
+        """Do what has to be done before each ``open``."""
+
+    def failed(self, error: Exception, text: str) -> None:
+        """Something went wrong, in the words *text*."""
+
     def run(self) -> None:
         """Work until told to stop, or until only a person can help."""
         while not self.stop.is_set():
             try:
+                self.prepare()
                 self.busy_since = self.clock.monotonic()
                 with self.plugin:
                     self.busy_since = None
@@ -79,11 +85,15 @@ class Worker:
                         self.step()
             except (ImportError, ConfigError) as error:  # waiting does not install a library
                 self.become("failed", str(error))
+                self.failed(error, str(error))
                 return
             except OSError as error:
+                self.failed(error, reason(error))
                 self._wait_after(error)
             except Exception as error:
                 text = f"{type(error).__name__}: {reason(error)}"
+                self._failures += 1
+                self.failed(error, text)
                 if text != self.status.message:
                     log.exception("%s: a bug in mysense or in a plugin; please report it", self.section)
                 self.become("waiting", text, logging.DEBUG)
@@ -97,7 +107,7 @@ class Worker:
         self._failures = 0
         self.status.count += count
         self.status.last = self.clock.now()
-        self.become("running")
+        self.become("running", level=logging.DEBUG if self.quiet else None)
 
     def become(self, state: str, message: str = "", level: int | None = None) -> None:
         """Take on a state, and log it if it is another one."""
@@ -112,7 +122,7 @@ class Worker:
     def _wait_after(self, error: OSError) -> None:
         self._failures += 1
         # Told once: while the far end goes down its failure changes its words, but it is the same outage.
-        known = self.status.state == "waiting"
+        known = self.quiet or self.status.state == "waiting"
         self.become("waiting", reason(error), logging.DEBUG if known else None)
         self.clock.wait(self.stop, backoff(self._failures, getattr(error, "wait", None)))
 
@@ -140,51 +150,6 @@ def shown(text: str) -> str:
     """
     text = text if len(text) <= _WORDS else f"{text[:_WORDS]} …"
     return text if text.isprintable() else repr(text)[1:-1]
-
-
-class SensorWorker(Worker):
-    """Reads a sensor at its interval and gives the readings to the sampler.
-
-    *names* gives the field names that are published for those that the sensor gives.
-    """
-
-    plugin: Sensor
-
-    def __init__(
-        self,
-        section: str,
-        plugin: Sensor,
-        stop: threading.Event,
-        clock: Clock,
-        names: Callable[[], Mapping[str, str]],
-        give: Callable[[str, Mapping[str, Value | None]], None],
-    ) -> None:
-        super().__init__(section, plugin, stop, clock)
-        self._names, self._give = names, give
-        self._begun: float | None = None
-
-    def step(self) -> None:
-        """Read once. A reading may take several reads; the interval is from the first of them to that of the next."""
-        begun, really = self.clock.monotonic(), time.monotonic()
-        self.busy_since = begun
-        first, self._begun = self._begun, None
-        try:
-            reading = self.plugin.read()
-        finally:
-            self.busy_since = None
-        if first is None:
-            first = begun
-        if reading:
-            names = self._names()
-            self._give(self.section, {names.get(name, name): value for name, value in reading.items()})
-            self.well()
-            if self.plugin.interval:
-                self.clock.wait(self.stop, self.plugin.interval - (self.clock.monotonic() - first))
-            return
-        self._begun = first
-        if time.monotonic() - really < 0.01:
-            # A sensor that blocks for its reading sets the pace; one that does not must not spin.
-            self.clock.wait(self.stop, min(self.plugin.interval or 0.1, SOON))
 
 
 class SubscribeWorker(Worker):

@@ -12,9 +12,10 @@ from mysense.node import SOURCE, Node
 from mysense.pipeline import Pipeline
 from mysense.plugin import Processor, Publisher, Sensor, Subscriber
 from mysense.publishing import PublishWorker
-from mysense.settings import End, PublisherOptions, Settings
+from mysense.sensing import SensorWorker
+from mysense.settings import End, PublisherOptions, SensorOptions, Settings
 from mysense.timekeeping import close_earlier
-from mysense.worker import SensorWorker, SubscribeWorker, Worker, log, reason
+from mysense.worker import SubscribeWorker, Worker, log, reason
 
 KINDS = {
     "": ("sensor", "subscriber", "publisher"),
@@ -88,7 +89,7 @@ class Workers:
         stop, journal, clock, section, plugin = threading.Event(), self._journal, self._clock, end.section, end.plugin
         if isinstance(plugin, Sensor):
             node = cast(Node, self.node)
-            return SensorWorker(section, plugin, stop, clock, lambda: node.names(section), node.give)
+            return SensorWorker(section, plugin, stop, clock, node.give, node.troubles, _sensing(end))
         own = self._own()
         if isinstance(plugin, Subscriber):
             journal.hold(section)
@@ -99,7 +100,7 @@ class Workers:
         cursor = journal.cursor(section, options.start)
         wait = self._settings.daemon.clock_wait
         return PublishWorker(
-            section, publisher, stop, clock, journal, cursor, end.processors, options.private, own, wait
+            section, publisher, stop, clock, journal, cursor, end.processors, options.private, own, wait, options.raw
         )
 
     def _own(self) -> str:
@@ -113,8 +114,9 @@ class Workers:
     def _see_to_node(self) -> None:
         """The own node is there while there are sensors, and knows which."""
         sensors = {s: end.plugin for s, end in self._ends.items() if isinstance(end.plugin, Sensor)}
+        options = {section: _sensing(self._ends[section]) for section in sensors}
         if self.node and sensors:
-            self.node.exchange(sensors)
+            self.node.exchange(sensors, options)
         elif self.node:
             self._node_stop.set()
             self._join([self.node], LEAVE)
@@ -124,9 +126,11 @@ class Workers:
         elif sensors:
             self._journal.hold(SOURCE)
             pipeline = Pipeline(self._intake(), self._journal.state(SOURCE))
-            identity, interval = self._settings.identity.ident(), self._settings.daemon.interval
-            trusted = self._settings.daemon.clock == "trusted"
-            self.node = Node(identity, sensors, interval, self._journal, self._clock, pipeline, trusted)
+            identity, daemon = self._settings.identity.ident(), self._settings.daemon
+            trusted = daemon.clock == "trusted"
+            self.node = Node(
+                identity, sensors, daemon.interval, self._journal, self._clock, pipeline, trusted, options, daemon.raw
+            )
 
     # Exchanging them
 
@@ -237,3 +241,8 @@ class Workers:
         for each in those:
             if thread := self._threads.get(each):
                 thread.join(max(0.0, until - self._clock.monotonic()))
+
+
+def _sensing(end: End) -> SensorOptions:
+    """The options of a sensor's section."""
+    return end.options if isinstance(end.options, SensorOptions) else SensorOptions()

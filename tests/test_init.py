@@ -273,12 +273,6 @@ def test_labels_are_told_apart_even_where_identities_are_not():
     assert [end.section for end in config.parse(draft.text({}, sections, {})).ends] == list(sections)
 
 
-def test_a_thermometer_keeps_the_plain_name():
-    devices = [Device("", "", "scd4x", {}), Device("", "", "sds011", {}), Device("", "", "bme280", {})]
-
-    assert list(draft.sensors(devices)) == ["sensor:bme280", "sensor:scd4x", "sensor:sds011"]
-
-
 def test_every_device_that_can_be_simulated_has_a_sensor_of_its_name():
     from mysense import registry
 

@@ -14,8 +14,8 @@ LAYERS = """
     draft  reloading  workers
     node  publishing  sample
     config
-    ahead  finding  outgoing  trying
-    legacy  place  recognising  sampler  sections  timekeeping  worker
+    ahead  finding  outgoing  sensing  sources  trying
+    legacy  place  recognising  sampler  sections  source  timekeeping  worker
     registry
     channels.*  journal.*  processors.*  sensors.*
     sensors._i2c_known
@@ -24,10 +24,11 @@ LAYERS = """
     sensors._bosch  sensors._ports  sensors._sensirion
     channels._http  channels._influx.*  channels._mqtt.*  sensors._i2c  sensors._iio  sensors._lapses  sensors._shdlc
     channels._tls  sensors._duty  sensors._frames  sensors._serial  sensors._sysfs  sensors._wires
+    judge  naming  trouble
     logs  pipeline
     settings
-    examples  journal  plugin
-    control  fields  ini  options  secrets  systemd.*  wire
+    examples  journal  perfield  plugin
+    control  fields  ini  options  power  secrets  systemd.*  window  wire
     clock  errors  extras  shown  state  telegram  units
 """
 """A module may import from the lines below its own, and from its own package where that is named with a star."""

@@ -23,7 +23,7 @@ def test_every_section_is_read_or_named(tmp_path):
 
     for old, new in legacy.PLUGINS.items():
         assert f"[{old}]" in TEXT
-        assert new.partition(":")[2] in read or f"[{old}] ({new})" in said
+        assert new.partition(":")[2] in read or f"[{old}] ({new})" in said or f"[{old}] is passed over" in said
 
 
 def test_every_option_is_taken_or_named():
@@ -31,10 +31,10 @@ def test_every_option_is_taken_or_named():
     said = "\n".join(settings.notices)
 
     for section, options in (
-        ("process", ("home", "pid", "start_dir", "raw")),
+        ("process", ("home", "pid", "start_dir")),
         ("csv", ("ttl",)),
         ("influxpub", ("database",)),
-        ("dylos", ("type", "units", "bufsize", "sync", "raw", "interval")),
+        ("dylos", ("type", "units", "bufsize", "sync", "interval")),
         ("ttn_mqtt", ("timeout", "rate", "file", "adminfile", "all", "packing", "classes", "sensors")),
     ):
         for option in options:
@@ -263,3 +263,12 @@ def test_any_old_file_means_the_same_when_it_is_migrated(tmp_path_factory, lines
     folder = tmp_path_factory.getbasetemp()
 
     assert shown(legacy.migrate(text), folder) == shown(text, folder)
+
+
+def test_single_readings_are_kept_where_they_were():
+    settings = config.parse("[process]\nraw = True\n[dylos]\ninput = true\nraw = True\n[raw]\nraw = True\nfile = x\n")
+
+    assert settings.daemon.raw
+    assert settings.of("sensor")[0].options.raw
+    assert any(notice.startswith("[raw] is passed over") for notice in settings.notices)
+    assert not any("raw has no successor" in notice for notice in settings.notices)

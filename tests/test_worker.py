@@ -9,9 +9,12 @@ from mysense.journal.memory import MemoryJournal
 from mysense.journal.sqlite import SqliteJournal
 from mysense.plugin import Publisher, Refusal, Sensor, Subscriber
 from mysense.publishing import PublishWorker
+from mysense.sensing import SensorWorker
+from mysense.settings import SensorOptions
 from mysense.telegram import SECOND, Data, Ident
 from mysense.testing import ManualClock
-from mysense.worker import SensorWorker, SubscribeWorker
+from mysense.trouble import Troubles
+from mysense.worker import SubscribeWorker
 from tests.kit import until
 
 T0 = 1_700_000_000
@@ -237,14 +240,22 @@ class Hands(ManualClock):
         return False
 
 
-@pytest.mark.parametrize(("interval", "rest", "soon"), [(10.0, 7.0, 1.0), (0.5, -2.5, 0.5), (0.0, None, 0.1)])
+@pytest.mark.parametrize(("interval", "rest", "soon"), [(10.0, 7.0, 1.0), (0.5, -2.5, 0.5), (0.0, None, None)])
 def test_the_interval_counts_from_the_first_read_of_a_reading_and_one_without_is_asked_again_soon(interval, rest, soon):
     clock, sensor, given = Hands(), Slow(interval=interval), []
     sensor.hands = clock
-    made = SensorWorker("sensor:x", sensor, threading.Event(), clock, dict, lambda *what: given.append(what))
+    made = SensorWorker(
+        "sensor:x",
+        sensor,
+        threading.Event(),
+        clock,
+        lambda *what: given.append(what),
+        Troubles(lambda *_: None),
+        SensorOptions(),
+    )
     for _ in range(6):
         made.step()
 
-    turn = [soon, soon] if rest is None else [soon, soon, pytest.approx(rest - 2 * soon)]
+    turn = [] if rest is None else [soon, soon, pytest.approx(rest - 2 * soon)]  # its own pace: by the real time
     assert clock.waits == turn * 2
     assert given == [("sensor:x", {"temp": 1.0})] * 2

@@ -31,7 +31,8 @@ def _lines(telegram: Telegram) -> Iterator[str]:
         yield f"{_time(telegram.time)} {telegram.ident.node} {telegram.kind}: {telegram.text}{values}"
     else:
         doubt = f" (doubted: {telegram.flags['time']})" if "time" in telegram.flags else ""
-        yield f"{_time(telegram.time)}{doubt} {telegram.ident.node}"
+        single = f", one reading of {telegram.raw}" if telegram.raw else ""
+        yield f"{_time(telegram.time)}{doubt} {telegram.ident.node}{single}"
         yield from _aligned(dict(_values(telegram)))
 
 
@@ -84,6 +85,7 @@ def _time(time: int) -> str:
 class Publisher(plugin.Publisher):
     """Print telegrams on standard output, or write them to a file."""
 
+    accepts_raw: ClassVar[bool] = True
     idempotent: ClassVar[bool] = False
 
     format: Literal["text", "json"] = option("text", "text for people, or JSON Lines for programs")

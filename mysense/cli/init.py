@@ -61,7 +61,7 @@ def init(
     devices = _look(places, talk)
     sections: Mapping[str, Mapping[str, str]] = draft.sensors(devices)
     trials = _try(sections, talk)
-    about = dict(zip(sections, map(_about, draft.ordered(devices)), strict=True))
+    about = dict(zip(sections, map(_about, draft.known(devices)), strict=True))
     core = {"id": questions.identity(identity, path, trials, talk)}
     sensors = questions.completed(sections or questions.nothing(places, talk), talk)
     ends = sensors | questions.publishers(publishers, talk)
@@ -119,7 +119,7 @@ def _look(places: Places, talk: Talk) -> list[Device]:
                 show(f"listening on {', '.join(sorted(waiting))}, for at most {places.patience:.0f} s")
 
         found = finding.find(places, tell)
-    devices = [*draft.ordered(found), *(device for device in found if not device.sensor)]
+    devices = [*draft.known(found), *(device for device in found if not device.sensor)]
     names = iter(draft.sensors(devices))
     talk.table((next(names, "-"), device.what, device.where) for device in devices)
     return devices

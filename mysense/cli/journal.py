@@ -99,7 +99,7 @@ def _line(telegram: Telegram) -> str:
             return f"{_utc(telegram.since)}  {node}  ident {', '.join(f.name for f in telegram.fields)}"
         case Data():
             said = ", ".join(f"{name} {value}" for name, value in telegram.values.items())
-            return f"{_utc(telegram.time)}  {node}  {said}"
+            return f"{_utc(telegram.time)}  {node}  {f'raw {telegram.raw}: ' if telegram.raw else ''}{said}"
         case Note():
             return f"{_utc(telegram.time)}  {node}  {telegram.kind}: {telegram.text}"
 

@@ -1,5 +1,6 @@
 """What `mysense init` says to a person and asks: little, each with a default; nobody there, the defaults are taken."""
 
+import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -73,7 +74,10 @@ def nothing(places: Places, talk: Talk) -> Sections:
     """No sensor was found: say what may be missing, and offer the one that needs nothing."""
     talk.say("No sensor was found.")
     if not places.named and not places.buses:
-        talk.say("  I2C is off. To switch it on: sudo raspi-config nonint do_i2c 0, and a reboot")
+        on = (
+            "; to switch it on: sudo raspi-config nonint do_i2c 0, and a reboot" if shutil.which("raspi-config") else ""
+        )
+        talk.say(f"  There is no I2C bus{on}.")
     if not places.named and not places.ports:
         talk.say("  No serial adapter is plugged in.")
     talk.say()

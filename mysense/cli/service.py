@@ -22,6 +22,7 @@ from mysense.telegram import SECOND
 
 READY = 10.0
 """Seconds within which a daemon that was started must answer."""
+_DOUBTS = {"doubted": "that cannot be true", "outliers": "left out as outliers"}
 GONE = 10.0
 """Seconds within which a daemon that was told to stop must be gone; it needs 5 at most."""
 
@@ -169,6 +170,9 @@ def _rows(answer: dict[str, Any], now: int) -> list[list[str]]:
         said = [worker["message"]] if worker["message"] else []
         if worker["last"] and not said:
             said.append(f"last {duration((now - worker['last']) / SECOND)} ago")
+        if worker.get("trouble") and worker["trouble"] not in said:
+            said.append(worker["trouble"])
+        said += [f"{worker[key]} values {words}" for key, words in _DOUBTS.items() if worker.get(key)]
         if worker.get("refused"):
             said.append(f"{worker['refused']} set aside")
         if worker.get("skipped"):

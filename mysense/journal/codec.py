@@ -13,12 +13,13 @@ _decode = json.JSONDecoder().decode
 def body(telegram: Telegram) -> tuple[int, int, str | None]:
     """Kind, time and text of a telegram; text is None for data that says nothing."""
     if isinstance(telegram, Data):
-        if telegram.values.__class__ is wire.JsonValues and not telegram.flags:
+        if telegram.values.__class__ is wire.JsonValues and not (telegram.flags or telegram.raw):
             text = telegram.values.text
             return DATA, telegram.time, text if text != "{}" else None
         values = clean(telegram.values)
-        if telegram.flags:
-            return DATA, telegram.time, _encode([values, dict(telegram.flags)]) if values else None
+        if telegram.flags or telegram.raw:
+            raw = [telegram.raw] if telegram.raw else []
+            return DATA, telegram.time, _encode([values, dict(telegram.flags), *raw]) if values else None
         return DATA, telegram.time, _encode(values) if values else None
     if isinstance(telegram, Note):
         return NOTE, telegram.time, _encode([telegram.kind, telegram.text, clean(telegram.values)])
@@ -33,8 +34,8 @@ def telegram(kind: int, ident: Ident, time: int, text: str) -> Telegram:
         return ident
     try:
         if kind == DATA:
-            values, flags = _decode(text)
-            return Data(ident, time + 0, dict(values), dict(flags))
+            values, flags, *raw = _decode(text)
+            return Data(ident, time + 0, dict(values), dict(flags), *map(str, raw[:1]))
         word, said, values = _decode(text)
         return Note(ident, time + 0, str(word), str(said), dict(values))
     except (ValueError, TypeError):  # bits have tipped on the disk: it must not stop what comes behind it

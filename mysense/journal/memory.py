@@ -28,7 +28,7 @@ class MemoryJournal:
         self._held: set[str] = set()
         self._idents: dict[str, Ident] = {}
         self._newest: dict[str, int] = {}
-        self._seen: dict[str, deque[tuple[int, str, str]]] = {}
+        self._seen: dict[str, deque[tuple[int, str, str, str]]] = {}
         self._states: dict[str, dict[str, str]] = {}
         self._positions: dict[str, str] = {}
         self._rejected: list[Rejected] = []
@@ -64,7 +64,7 @@ class MemoryJournal:
             if not values:
                 return
             seen = self._seen.setdefault(telegram.ident.node, deque(maxlen=REPEATS))
-            if (mark := (telegram.time, repr(values), repr(dict(telegram.flags)))) in seen:
+            if (mark := (telegram.time, repr(values), repr(dict(telegram.flags)), telegram.raw)) in seen:
                 self._repeated += 1
                 return
             seen.append(mark)
@@ -109,7 +109,7 @@ class MemoryJournal:
         for node, seen in self._seen.items() if by else ():
             data = [t for _, t in self._entries if isinstance(t, Data) and t.ident.node == node]
             seen.clear()
-            seen.extend((t.time, repr(t.values), repr(dict(t.flags))) for t in data)
+            seen.extend((t.time, repr(t.values), repr(dict(t.flags)), t.raw) for t in data)
             self._newest[node] = max((t.time for t in data), default=self._newest[node])
 
     def _read(self, entry: Entry) -> Entry:

@@ -16,7 +16,11 @@ from mysense.journal.files import connect
 from mysense.telegram import Ident
 
 POLL = 0.25
-"""Seconds between two looks for what other processes have appended."""
+"""Seconds between two looks for what other processes have appended, while one does."""
+QUIET = 1.0
+"""The same while none does: a kit that only one process works for need not wake up so often."""
+LATELY = 60.0
+"""Seconds for which it counts that another process has appended something."""
 SCAN = 20_000
 """Entries that one query may look through: nobody waits longer than for these."""
 
@@ -33,6 +37,7 @@ class Reader:
         self._grown = threading.Condition()
         self.idents: dict[int, Ident] = {}
         self.last = 0
+        self._others = time.monotonic()
         try:
             self.last = self.bounds()[1]
         except BaseException:
@@ -137,14 +142,17 @@ class Reader:
         """Wait until there is an entry above *after*; also of another process, which nothing tells us."""
         until = time.monotonic() + timeout
         while self.last <= after:
-            self.last = max(self.last, self.bounds()[1])
+            found = self.bounds()[1]
+            if found > self.last:
+                self.last, self._others = found, time.monotonic()
             if self.last > after:
                 break
             if (left := until - time.monotonic()) <= 0:
                 return False
             with self._grown:
                 if self.last <= after:
-                    self._grown.wait(min(POLL, left))
+                    lately = time.monotonic() - self._others < LATELY
+                    self._grown.wait(min(POLL if lately else QUIET, left))
         return True
 
     def write_wal_back(self) -> None:

@@ -121,6 +121,7 @@ class SensorContract(PluginContract):
             assert len(set(names)) == len(names), f"{names}: a name stands there twice"
             for field in sensor.measures:
                 self._check_unit(field)
+            assert sensor.ranges.keys() <= set(names), "ranges names what it does not measure"
 
     def _check_unit(self, field: Field) -> None:
         known = quantity(field.name)
@@ -134,7 +135,10 @@ class SensorContract(PluginContract):
             assert not strange, f"{strange}: not in measures"
             for field in sensor.measures:
                 value, known = reading.get(field.name), quantity(field.name)
-                if known and known.unit == field.unit and isinstance(value, int | float):
+                if field.name in sensor.ranges and isinstance(value, int | float):
+                    least, most = sensor.ranges[field.name]
+                    assert least <= value <= most, f"{field.name} = {value}: outside of its own ranges"
+                elif known and known.unit == field.unit and isinstance(value, int | float):
                     assert known.plausible(value), f"{field.name} = {value} {field.unit} cannot be true"
 
     def test_it_reads_after_being_opened_again(self) -> None:

@@ -8,6 +8,7 @@ The rules, which docs/influxdb-relay.md states for users:
   tag to one named after the measurement.
 * ``info`` tells an ident, if it holds one. Anything else that somebody typed there is passed over.
 * ``station`` is a note, where it has a ``kind`` and a ``text``.
+* ``raw`` is a single reading of the sensor that its tag ``type`` names.
 * In ``data`` the tags label and geolocation are the ident's, unless they differ from it.
 * All other tags become values, but for the one that named the node; and so does the name of
   another measurement.
@@ -22,7 +23,7 @@ from typing import NamedTuple
 from mysense import wire
 from mysense.telegram import Data, Ident, Note, Value
 
-INFO, DATA, STATION = "info", "data", "station"
+INFO, DATA, STATION, RAW = "info", "data", "station", "raw"
 """The measurements that mysense writes."""
 NODE_TAGS = ("node", "host", "device", "deviceId", "device_id", "sensor_id", "id", "mac")
 """Tags by which others name the device that measured, the first that is there."""
@@ -136,6 +137,8 @@ def data(known: Known, time: int, measurement: str, point: Mapping[str, Value], 
         values = {k: plain(v) if v.__class__ is str else v for k, v in values.items()}
     for tag in _OWN_TAGS:
         values.pop(tag, None)
+    if measurement == RAW and (sensor := values.pop("type", "")):
+        return Data(ident, time, values, raw=plain(str(sensor))) if values else None
     if measurement != DATA:
         if tell and ident.serial != _name(measurement):
             values.setdefault("measurement", measurement)

@@ -2,10 +2,12 @@
 
 The columns are the time (ISO-8601, UTC), ``unix(s)``, what the ident says is measured as
 ``name(unit)``, then what only the data knew. A row that needs other columns than a file has
-begins another file, ``…-2.csv``. Idents and notes go to ``<project>_<serial>_info.jsonl``.
+begins another file, ``…-2.csv``. Idents and notes go to ``<project>_<serial>_info.jsonl``, single
+readings of a sensor to files of its own, ``<project>_<serial>_raw_<sensor>_<day>.csv``.
 """
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import field
 from datetime import UTC, datetime
@@ -40,6 +42,8 @@ def _delimiter(text: str) -> str:
 class Publisher(plugin.Publisher):
     """Write data to CSV files: a file a day for every node, for spreadsheets and scripts."""
 
+    accepts_raw = True
+
     directory: Path = option(help="folder for the files; it is made where there is none")
     delimiter: str = option(",", "what stands between two cells: , ; | or tab", parse=_delimiter)
 
@@ -71,7 +75,8 @@ class Publisher(plugin.Publisher):
                 append(path, [line for line in lines if line not in known])
             for node, data, moment in rows:
                 cells = _cells(data, moment)
-                self._sheet(f"{node}_{moment[:10]}", tuple(cells)).add(Row(data.time, cells))
+                whose = f"{node}_raw_{re.sub(r'[^A-Za-z0-9.-]+', '-', data.raw)}" if data.raw else node
+                self._sheet(f"{whose}_{moment[:10]}", tuple(cells)).add(Row(data.time, cells))
             for sheet in self._sheets.values():
                 sheet.write()
         except BaseException:
@@ -120,7 +125,8 @@ def _cells(data: Data, moment: str) -> dict[str, str]:
     units = {f.name: f.unit for f in reversed(data.ident.fields)}
     values = clean(data.values)
     cells = {TIME: moment, UNIX: wire.seconds(data.time)}
-    for name in dict.fromkeys([*(f.name for f in data.ident.fields), *values]):
+    there = [f.name for f in data.ident.fields if f.name in values or not data.raw]
+    for name in dict.fromkeys([*there, *values]):
         unit = units.get(name)
         column = _text(f"{name}({unit})" if unit else name)
         if column not in (TIME, UNIX):

@@ -1,7 +1,8 @@
 """Telegrams as line protocol (https://docs.influxdata.com/influxdb/v1/write_protocols/line_protocol_reference/).
 
 Measurement ``data`` has the tags that a layout says and a field for each value; ``info`` the
-items of an ident, ``station`` a note, both with the tags that tell nodes apart. Numbers are
+items of an ident, ``station`` a note, both with the tags that tell nodes apart; ``raw`` a single
+reading, with the sensor as the tag ``type`` and the node's names where its database is not its own. Numbers are
 always floats and text is always text: a field that changes its type is refused by the
 server for ever.
 """
@@ -137,6 +138,14 @@ class Encoder:
         return self._point(
             f"station{_tags(self._layout.beside, note.ident)}{kind}", {"text": note.text, **note.values}, note.time
         )
+
+    def raw(self, data: Data) -> Point | None:
+        """The point of a single reading, or None when it holds nothing to write."""
+        names = {key: template for key, template in self._layout.beside.items() if key != "label"}
+        if clash := data.values.keys() & {"type", *names}:
+            raise RejectedError(f"a value cannot be called {min(clash)!r}: a tag is")
+        point = self._point(f"raw{_tags(names, data.ident)},type={tag(data.raw)}", data.values, data.time)
+        return None if point[0].endswith(" ") else point
 
     def _point(self, head: str, values: Mapping[str, Value], time: int) -> Point:
         fields = (self._keys[k] + v for k, value in values.items() if (v := field_value(value)) is not None)

@@ -26,6 +26,7 @@ _CACHED = 4096
 class Publisher(Server, plugin.Publisher):
     """Write telegrams to an InfluxDB, a database (or bucket) for each node."""
 
+    accepts_raw = True
     max_batch = 20_000  # of a hundred nodes, that is still 200 points a request
 
     database: str = option(

@@ -41,6 +41,12 @@ def data_line(data: Data, new: bool) -> str | None:
     return f"data,new={int(new)}{tags} {_fields({'timestamp': stamp, **values})}"
 
 
+def raw_line(data: Data) -> str | None:
+    """A single reading as the original wrote it, with its time in milliseconds."""
+    values = {name: value for name, value in data.values.items() if name not in RESERVED}
+    return f"raw{_tags({'type': data.raw})} {_fields(values)} {data.time // 1_000_000}" if values else None
+
+
 def _tags(tags: Mapping[str, str]) -> str:
     return "".join(f",{name}={_quoted(text, ' =')}" for name, text in tags.items() if text)
 

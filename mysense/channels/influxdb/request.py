@@ -148,6 +148,8 @@ class Requests:
     def _written(self, database: str, telegrams: Sequence[Telegram]) -> tuple[str, str]:
         """The lines, and the precision of their times."""
         if self._legacy:
+            if any(isinstance(telegram, Data) and telegram.raw for telegram in telegrams):  # it stands alone
+                return "\n".join(filter(None, map(quirks.raw_line, telegrams))), "ms"  # type: ignore[arg-type]
             return "\n".join(self._old_lines(database, telegrams)), ""
         points = self._points(database, telegrams)
         precision = line.precision(points) if self._precision == "auto" else self._precision
@@ -155,21 +157,26 @@ class Requests:
 
     def _points(self, database: str, telegrams: Iterable[Telegram]) -> list[line.Point]:
         if self._own:  # a measurement of somebody's own, with nothing beside it
-            own = [self._encoder.data(telegram) for telegram in telegrams if isinstance(telegram, Data)]
+            data = [telegram for telegram in telegrams if isinstance(telegram, Data) and not telegram.raw]
+            own = [self._encoder.data(telegram) for telegram in data]
             return [point for point in own if point]
         points: list[line.Point | None] = []
-        encode, info, met = self._encoder.data, self._encoder.info, self._announced.data
+        encode, info = self._encoder.data, self._encoder.info
+        met, announced = self._announced.data, self._announced.ident
         less = self._left_out.get(database, ())
         for telegram in telegrams:
             match telegram:
+                case Data() if telegram.raw:
+                    if announced(database, telegram.ident):
+                        points.append(info(telegram.ident, _since(telegram), less))
+                    points.append(self._encoder.raw(telegram))
                 case Data():
                     tell, new = met(database, telegram)
                     if tell:
-                        since = telegram.ident.since
-                        points.append(info(telegram.ident, telegram.time if since is None else since, less))
+                        points.append(info(telegram.ident, _since(telegram), less))
                     points.append(encode(telegram, new))
                 case Ident():
-                    if telegram.since is not None and self._announced.ident(database, telegram):
+                    if telegram.since is not None and announced(database, telegram):
                         points.append(info(telegram, telegram.since, less))
                 case Note():
                     points.append(self._encoder.note(telegram))
@@ -183,6 +190,11 @@ class Requests:
                     yield quirks.info_line(telegram.ident, self._left_out.get(database, ()))
                 if said := quirks.data_line(telegram, new):
                     yield said
+
+
+def _since(data: Data) -> int:
+    """The time of an ident that came with data."""
+    return data.time if data.ident.since is None else data.ident.since
 
 
 def halves(telegrams: Sequence[Telegram]) -> tuple[Sequence[Telegram], Sequence[Telegram]]:

@@ -107,6 +107,8 @@ def written(topic: str, telegram: Telegram, split: bool) -> Message:
             return Message(f"{topic}/ident", wire.encode(telegram).encode(), retain=True)
         case Note():
             return Message(f"{topic}/station", wire.encode(telegram).encode())
+        case Data() if telegram.raw:  # of its own: who asks for what a kit measured does not count it twice
+            return Message(f"{topic}/raw", (wire.encode(telegram) if split else wire.encode_classic(telegram)).encode())
         case Data() if split:
             return Message(f"{topic}/data", wire.encode(telegram).encode())
         case Data():

@@ -21,6 +21,7 @@ from mysense.telegram import Data, Ident, Telegram, ident_of
 class Publisher(Broker, plugin.Publisher):
     """Publish telegrams to an MQTT broker, and show kits in Home Assistant."""
 
+    accepts_raw = True
     signs = True  # a broker may be read by a relay that publishes to another
 
     topic: str = option(
@@ -133,7 +134,8 @@ class Publisher(Broker, plugin.Publisher):
         if len(batch) == 1 and failures and parcels:
             self._delivery.forget(parcels[-1].message)
         self._told = {lane: ident for lane, ident in told.items() if lane not in failures}
-        self._show([each for each in batch if isinstance(each, Data) and self.lane(each) not in failures])
+        data = [each for each in batch if isinstance(each, Data) and not each.raw]
+        self._show([each for each in data if self.lane(each) not in failures])
         self._hear()
         return failures
 

@@ -34,7 +34,7 @@ LARGEST = 16_384
 """Characters of the idents of a node that are remembered so, and bytes before a record."""
 _IDENT = "ident "
 _RECORD = b'"data":'
-_ALSO = {"flags", "note"}  # what changes the meaning of a record that follows
+_ALSO = {"flags", "note", "raw"}  # what changes the meaning of a record that follows
 
 Names = tuple[str, str]
 """Project and serial."""

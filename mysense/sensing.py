@@ -1,0 +1,118 @@
+"""The worker of a sensor: when to read, what to do about one that fails, and its power."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+from mysense.clock import Clock
+from mysense.errors import ConfigError
+from mysense.plugin import Sensor
+from mysense.power import Power
+from mysense.settings import SensorOptions
+from mysense.telegram import Value
+from mysense.trouble import ERRORS, FAILED, STUCK, Troubles
+from mysense.worker import Worker, log
+
+SOON = 1.0
+"""The most seconds after which a sensor is asked again that had no reading yet."""
+
+
+class SensorWorker(Worker):
+    """Reads a sensor at its interval and gives the readings on; tells when too many fail, and switches its power."""
+
+    plugin: Sensor
+
+    def __init__(
+        self,
+        section: str,
+        plugin: Sensor,
+        stop: threading.Event,
+        clock: Clock,
+        give: Callable[[str, Mapping[str, Value | None]], None],
+        troubles: Troubles,
+        options: SensorOptions,
+    ) -> None:
+        super().__init__(section, plugin, stop, clock)
+        self._give, self._troubles, self._options = give, troubles, options
+        self._power = Power(options.power_pin, options.power_low) if options.power_pin else None
+        self._errors = self._good = 0
+        self._begun: float | None = None
+
+    def run(self) -> None:
+        """Work with the power on."""
+        try:
+            super().run()
+        finally:
+            if self._power:
+                self._power.close()
+
+    def prepare(self) -> None:
+        """Switch the power on; after so many failures in a row off before that, for a while."""
+        if not self._power:
+            return
+        if self._failures and self._failures % self._options.power_after == 0:
+            level = logging.INFO if self._failures == self._options.power_after else logging.DEBUG
+            log.log(level, "%s: its power is switched off and on", self.section)
+            self._power.switch(False)
+            self.clock.wait(self.stop, self._options.power_wait)
+        elif self._power.on:
+            return
+        self._power.switch(True)
+        self.clock.wait(self.stop, self._options.power_wait)
+
+    def step(self) -> None:
+        """Read once. A reading may take several reads; the interval is from the first of them to that of the next."""
+        begun, really = self.clock.monotonic(), time.monotonic()
+        self.busy_since = begun
+        first, self._begun = self._begun, None
+        try:
+            reading = self.plugin.read()
+        finally:
+            self.busy_since = None
+            self._back()
+        if first is None:
+            first = begun
+        if reading:
+            self._give(self.section, reading)
+            self._succeeded()
+            self.well()
+            if self.plugin.interval:
+                self.clock.wait(self.stop, self.plugin.interval - (self.clock.monotonic() - first))
+            return
+        self._begun = first
+        if time.monotonic() - really >= 0.01:
+            return  # a sensor that blocks for its reading sets the pace; one that does not must not spin
+        if self.plugin.interval:
+            self.clock.wait(self.stop, min(self.plugin.interval, SOON))
+        else:
+            self.stop.wait(0.1)
+
+    def hangs(self, seconds: float) -> None:
+        """It does not come back from reading."""
+        text = f"does not come back from reading for {seconds:.0f} s"
+        self.become("stuck", text, logging.DEBUG)
+        self._troubles.begin(self.section, STUCK, text)
+
+    def _back(self) -> None:
+        if self.status.state == "stuck":
+            self.become("running", level=logging.DEBUG)
+            self._troubles.end(self.section, STUCK)
+
+    def failed(self, error: Exception, text: str) -> None:
+        self._back()
+        if isinstance(error, ImportError | ConfigError):
+            self._troubles.begin(self.section, FAILED, text)
+            return
+        self._errors, self._good = self._errors + 1, 0
+        if self._errors > self._options.errors:
+            self.quiet = True
+            self._troubles.begin(self.section, ERRORS, f"failed {self._errors} times, at last: {text}")
+
+    def _succeeded(self) -> None:
+        """Errors are forgotten after as many good readings in a row as there may be errors."""
+        if self._errors:
+            self._good += 1
+            if self._good >= self._options.errors:
+                self._errors, self.quiet = 0, False
+                self._troubles.end(self.section, ERRORS)

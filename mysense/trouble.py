@@ -1,0 +1,73 @@
+"""What is wrong with sensors at the moment: told once when it begins, and once when it is over.
+
+Told means: a line in the log, what ``status`` says of the sensor, and a note that every
+channel can send on. Its kind is that of the trouble, or ``well`` when that is over; its
+values name the ``sensor``, the ``field`` where it is one, and what the ``trouble`` was.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from mysense.logs import log
+from mysense.shown import masked
+from mysense.telegram import Value
+
+STUCK, ERRORS, FAILED, RANGE, STATIC = "stuck", "errors", "failed", "range", "static"
+"""Kinds: a read does not come back; too many fail; only a person can help; values cannot be true, or do not change."""
+WELL = "well"
+"""The kind of the note that says that a trouble is over."""
+
+
+class Trouble(NamedTuple):
+    """One thing that is wrong, with a sensor or one of its fields."""
+
+    section: str
+    kind: str
+    field: str = ""
+
+
+class Troubles:
+    """The troubles of all sensors of a kit; *note* tells others."""
+
+    def __init__(self, note: Callable[[str, str, Mapping[str, Value]], None]) -> None:
+        self._note = note
+        self._open: dict[Trouble, str] = {}
+        self._lock = threading.Lock()
+
+    def begin(self, section: str, kind: str, text: str, field: str = "") -> None:
+        """Something is wrong; what is known already is not told again."""
+        trouble, text = Trouble(section, kind, field), masked(text)
+        with self._lock:
+            if trouble in self._open:
+                return
+            self._open[trouble] = text
+        log.warning("%s: %s", section, text)
+        self._tell(trouble, kind, text)
+
+    def end(self, section: str, kind: str, field: str = "") -> None:
+        """That is over, if it was so."""
+        trouble = Trouble(section, kind, field)
+        with self._lock:
+            text = self._open.pop(trouble, None)
+        if text is not None:
+            log.info("%s: well again (%s)", section, text)
+            self._tell(trouble, WELL, f"well again ({text})")
+
+    def forget(self, section: str) -> None:
+        """The sensor is gone, or is another one now."""
+        for trouble in [each for each in self._open if each.section == section]:
+            self.end(*trouble)
+
+    def of(self, section: str) -> str:
+        """What is wrong with a sensor, in one line; nothing where it is well."""
+        with self._lock:
+            return "; ".join(text for trouble, text in self._open.items() if trouble.section == section)
+
+    def _tell(self, trouble: Trouble, kind: str, text: str) -> None:
+        values: dict[str, Value] = {"sensor": trouble.section}
+        if trouble.field:
+            values["field"] = trouble.field
+        if kind == WELL:
+            values["trouble"] = trouble.kind
+        self._note(kind, f"{trouble.section}: {text}", values)

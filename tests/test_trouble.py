@@ -1,0 +1,158 @@
+"""Trouble with a sensor in a kit that runs: told once, sent on, told when it is over; the others go on."""
+
+import threading
+
+from mysense.plugin import Sensor, option
+from mysense.settings import DaemonOptions, End, Identity, JournalOptions, PublisherOptions, SensorOptions, Settings
+from mysense.telegram import Data, Field, Note
+from tests.test_daemon import Collector, Counter, Hanging, Running
+
+
+class Moody(Sensor):
+    """Fails where its plan says so."""
+
+    measures = (Field("temp", "C"),)
+    interval: float = option(1.0, "seconds")
+
+    def __post_init__(self):
+        self.plan = iter(())
+        self.read_well = 0
+
+    def read(self):
+        if next(self.plan, True):
+            self.read_well += 1
+            return {"temp": 20.0}
+        raise OSError("no answer")
+
+
+def kit(tmp_path, *sensors):
+    """A kit with sensors, each with its options, and a far end."""
+    far = Collector()
+    ends = [End(section=s, kind="sensor", plugin=plugin, options=options) for s, plugin, options in sensors]
+    ends.append(End(section="publisher:far", kind="publisher", plugin=far, options=PublisherOptions()))
+    chosen = Settings(
+        identity=Identity(project="Test", serial="k1"),
+        daemon=DaemonOptions(interval=5.0),
+        journal=JournalOptions(path=tmp_path / "journal.db"),
+        ends=tuple(ends),
+    )
+    return Running(chosen), far
+
+
+def notes(far, *kinds):
+    return [t for t in far.got if isinstance(t, Note) and t.kind in kinds]
+
+
+def worker(running, section):
+    return next(w for w in running.daemon.status()["workers"] if w["section"] == section)
+
+
+def test_a_sensor_that_hangs_is_told_once_and_told_when_it_is_back(tmp_path, caplog):
+    caplog.set_level("INFO")
+    Hanging.done.clear()
+    running, far = kit(tmp_path, ("sensor:a", Counter(), SensorOptions()), ("sensor:b", Hanging(), SensorOptions()))
+    running.pass_time(lambda: notes(far, "stuck"))
+    state, count = worker(running, "sensor:b"), len(far.got)
+    running.pass_time(lambda: len([t for t in far.got[count:] if isinstance(t, Data)]) > 2)
+    Hanging.done.set()
+    running.pass_time(lambda: notes(far, "well"))
+    after = worker(running, "sensor:b")
+    running.stop()
+
+    assert (state["state"], state["trouble"]) == ("stuck", "does not come back from reading for 5 s")
+    assert (after["state"], after["trouble"]) == ("running", "")
+    assert [n.values["sensor"] for n in notes(far, "stuck", "well")] == ["sensor:b", "sensor:b"]
+    assert caplog.text.count("does not come back") == 2  # when it began, and when it was over
+
+
+def test_more_errors_than_may_be_are_told_once_and_after_as_many_good_readings_it_is_well(tmp_path, caplog):
+    caplog.set_level("INFO")
+    moody = Moody()
+    moody.plan = iter([False, True] * 20)
+    running, far = kit(tmp_path, ("sensor:a", Counter(), SensorOptions()), ("sensor:m", moody, SensorOptions(errors=3)))
+    running.pass_time(lambda: notes(far, "well"))
+    running.stop()
+
+    assert [(n.kind, dict(n.values)) for n in notes(far, "errors", "well")] == [
+        ("errors", {"sensor": "sensor:m"}),
+        ("well", {"sensor": "sensor:m", "trouble": "errors"}),
+    ]
+    assert "failed 4 times, at last: no answer" in notes(far, "errors")[0].text
+    assert moody.read_well >= 19  # it was well only when it had given three in a row
+    told = [r for r in caplog.records if r.getMessage().startswith("sensor:m: waiting") and r.levelname == "WARNING"]
+    assert len(told) == 3  # not each of the twenty
+
+
+def test_a_few_errors_among_good_readings_are_no_trouble(tmp_path):
+    moody = Moody()
+    moody.plan = iter([False, False, True, True, True] * 4)
+    running, far = kit(tmp_path, ("sensor:m", moody, SensorOptions(errors=3)))
+    running.pass_time(lambda: moody.read_well > 15)
+    running.stop()
+
+    assert far.got
+    assert not notes(far, "errors")
+
+
+def test_what_was_wrong_before_the_first_data_is_told_with_it(tmp_path):
+    gate, moody = threading.Event(), Moody()
+    moody.plan = iter([False] * 3)
+    slow = Counter()
+    slow.read = lambda: {"count": 1} if gate.is_set() else None
+    running, far = kit(tmp_path, ("sensor:a", slow, SensorOptions()), ("sensor:m", moody, SensorOptions(errors=0)))
+    running.pass_time(lambda: worker(running, "sensor:m")["trouble"])
+    assert not far.got
+    gate.set()
+    running.pass_time(lambda: notes(far, "errors"))
+    running.stop()
+
+    first = [type(t).__name__ for t in far.got[:2]]
+    assert first == ["Ident", "Data"]
+    assert notes(far, "errors")[0].ident.node == "Test_k1"
+
+
+def test_a_sensor_that_only_a_person_can_help_is_told_to_others(tmp_path):
+    broken = Counter()
+    broken.open = lambda: (_ for _ in ()).throw(ImportError("needs the library 'x'"))
+    running, far = kit(tmp_path, ("sensor:a", Counter(), SensorOptions()), ("sensor:b", broken, SensorOptions()))
+    running.pass_time(lambda: notes(far, "failed"))
+    running.stop()
+
+    assert notes(far, "failed")[0].text == "sensor:b: needs the library 'x'"
+
+
+def test_single_readings_reach_those_who_know_them_and_ask_for_them(tmp_path):
+    class Raw(Collector):
+        """Knows single readings."""
+
+        accepts_raw = True
+
+    there = {
+        "publisher:knows": (Raw(), True),
+        "publisher:not": (Raw(), False),
+        "publisher:old": (Collector(), True),
+    }
+    options = SensorOptions(raw=True)
+    ends = [End(section="sensor:a", kind="sensor", plugin=Counter(), options=options)]
+    ends += [
+        End(section=section, kind="publisher", plugin=far, options=PublisherOptions(raw=raw))
+        for section, (far, raw) in there.items()
+    ]
+    chosen = Settings(
+        identity=Identity(project="Test", serial="k1"),
+        daemon=DaemonOptions(interval=5.0),
+        journal=JournalOptions(path=tmp_path / "journal.db"),
+        ends=tuple(ends),
+    )
+    running = Running(chosen)
+    running.pass_time(lambda: all(len(far.data()) > 2 for far, _ in there.values()))
+    running.stop()
+
+    assert {section: any(t.raw for t in far.data()) for section, (far, _) in there.items()} == {
+        "publisher:knows": True,
+        "publisher:not": False,
+        "publisher:old": False,
+    }
+    single = [t for t in there["publisher:knows"][0].data() if t.raw]
+    assert [t.values["count"] for t in single] == list(range(1, len(single) + 1))
+    assert {t.raw for t in single} == {"a"}
