@@ -3,7 +3,7 @@
 import json
 import threading
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 import trustme
@@ -278,6 +278,37 @@ def test_a_broker_that_confirms_and_hangs_up_makes_no_other_message_suspect(tmp_
         journal.append([data(0, good), data(1, bad), data(2, good), data(3, good)])
         until(lambda: worker.cursor.lag == 0, 60)
     assert [kept.telegram.time // SECOND - T0 for kept in journal.rejected("publisher:mqtt")] == [1]
+
+
+class Hasty:
+    """Stands in for a connection to a broker that confirms what it does not like, and hangs up a moment later."""
+
+    place, room, largest = "broker", 0, 0
+
+    def __init__(self):
+        self.confirmed, self._sent, self._bad = {}, 0, False
+
+    def publish(self, topic, payload, retain):
+        self._sent += 1
+        self._new = payload
+        return self._sent
+
+    def turn(self, seconds):
+        if self._bad:
+            raise UnavailableError("hung up")
+        self.confirmed = {self._sent: ""}
+        self._bad = self._new == b"bad"
+
+
+def test_a_broker_that_hangs_up_late_makes_the_next_message_no_suspect():
+    sending = delivery.Delivery(1, 1.0)
+    parcels = [delivery.Parcel(text, Message("t", text.encode())) for text in ("first", "bad", "good")]
+    for _ in range(2 * delivery.TRIES):
+        with suppress(UnavailableError):
+            failures = sending.run(Hasty(), parcels)
+            break
+
+    assert [*failures] == ["bad"]
 
 
 def test_messages_that_are_never_sent_again_are_not_remembered_for_ever():

@@ -47,6 +47,7 @@ class Delivery:
         self._doubted: dict[Message, int] = {}
         self._sent = 0.0
         self._flying: dict[int, Parcel] = {}
+        self._latest: Message | None = None  # of those that were confirmed: the broker may hang up on it yet
         self._refused: dict[str, Exception] = {}  # by lane, before the connection was lost
 
     def run(self, client: Client, parcels: Sequence[Parcel]) -> dict[str, Exception]:
@@ -58,11 +59,15 @@ class Delivery:
                 failures[lane] = RejectedError(why)
         window = min(self._window, client.room or self._window)
         self._flying.clear()
+        self._latest = None
         try:
             for parcel in parcels:
                 alone = parcel.message in self._doubted
                 if alone or len(self._flying) >= window:
                     self._wait(client, failures, 0 if alone else window - 1)
+                if alone and self._latest:
+                    client.turn(_AFTER)
+                    self._latest = None
                 if parcel.lane in failures:
                     continue
                 topic, payload, retain, *_ = parcel.message
@@ -112,18 +117,24 @@ class Delivery:
         self._flying[0] = parcel
         client.turn(_AFTER)
         self._flying.clear()
+        self._latest = None
         self._doubted.pop(parcel.message, None)
 
     def _confirm(self, client: Client, failures: dict[str, Exception]) -> bool:
         """Take off what the broker has confirmed or refused; whether there was any."""
         confirmed, client.confirmed = client.confirmed, {}
         for number, refusal in confirmed.items():
-            if (parcel := self._flying.pop(number, None)) and refusal:
+            if not (parcel := self._flying.pop(number, None)):
+                continue
+            self._latest = parcel.message
+            if refusal:
                 failures.setdefault(parcel.lane, _judged(client, parcel.message.topic, refusal.lower()))
         return bool(confirmed)
 
     def _doubt(self) -> None:
-        """The connection was lost: one of those on their way may be the reason."""
+        """The connection was lost: one of those on their way may be the reason, or the last that was confirmed."""
+        if self._latest:
+            self._doubted.setdefault(self._latest, 0)
         alone = len(self._flying) == 1
         for _, message in self._flying.values():
             guilty = alone and message in self._doubted and time.monotonic() - self._sent < _AT_ONCE
