@@ -120,6 +120,8 @@ def _on_bus(bus: str, named: bool) -> Sequence[Device]:
         if bus == "1" or named:
             raise
         return []  # the others of a Pi are for screens and cameras
+    if not found and (bus == "1" or named):
+        return [Device(f"I2C bus {bus}", "no chip answers here that mysense knows")]
     return [
         Device(
             f"I2C bus {bus}, {chip.options['i2c']}", _title(chip.plugin), chip.plugin, chip.options, chip.options["i2c"]

@@ -98,7 +98,7 @@ def _powered(end: End) -> Iterator[str]:
 def _try(section: str, sensor: Sensor, power: str, until: float) -> Trial:
     begun = time.monotonic()
     cold = _hurry(sensor)
-    said = ", ".join(filter(None, (masked(sensor.check()).removesuffix("ok"), power)))
+    said = ", ".join(part for part in (masked(sensor.check()), power) if part not in ("", "ok"))
     never = threading.Event()
     with sensor:
         while time.monotonic() < until:

@@ -13,12 +13,14 @@ from mysense import config, draft, finding
 from mysense.finding import Device, Places
 from mysense.sensors._ports import named
 from mysense.sensors._serial import connect
+from mysense.testing.chips.bme280 import Chip as Bme280
+from mysense.testing.i2c import SimulatedBus
 from mysense.testing.kit import SimulatedKit, names
 from mysense.testing.sysfs import Sysfs
 from tests.dialogue import Dialogue
 from tests.kit import Kit, mysense, until
 
-BOUND = 30
+BOUND = 45
 """Seconds in which a kit of which every device answers is looked at and tried, on a machine that others use."""
 
 
@@ -218,6 +220,34 @@ def test_a_bus_that_is_not_there_is_told_and_hides_nothing(tmp_path):
 
     assert [device.sensor for device in found] == ["", "ds18b20"]
     assert "/nowhere" in found[0].what
+
+
+def test_a_bus_without_a_known_chip_is_told(tmp_path):
+    with SimulatedBus({0x3C: Bme280()}).served(tmp_path / "bus") as bus:  # where displays are
+        found = finding.find(Places(buses=[bus]))
+
+    assert found == [Device(f"I2C bus {bus}", "no chip answers here that mysense knows")]
+
+
+def test_a_daemon_at_work_keeps_its_sensors(tmp_path):
+    kit = Kit(tmp_path, "[sensor:simulated]\n[publisher:console]\n")
+    try:
+        kit.start()
+        refused = mysense("init", "--json", code=1, cwd=tmp_path).stderr
+    finally:
+        kit.kill()
+
+    assert f"process {kit.process.pid} is at work" in refused
+    assert "stop it first" in refused
+
+
+def test_a_link_stays_one(kit, tmp_path):
+    (tmp_path / "real.conf").write_text("[id]\n")
+    (tmp_path / "MySense.conf").symlink_to("real.conf")
+    mysense("init", "--root", kit.root, "--yes", "--force", cwd=tmp_path)
+
+    assert (tmp_path / "MySense.conf").is_symlink()
+    assert "sensor:pi" in (tmp_path / "real.conf").read_text()
 
 
 def test_a_receiver_is_found_and_says_where_the_kit_stands(tmp_path):

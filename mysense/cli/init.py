@@ -87,7 +87,13 @@ def _places(buses: Sequence[str], ports: Sequence[str], root: Path | None, gpsd:
 
 def _may_write(path: Path, force: bool, talk: Talk) -> None:
     """Whether there is a file to write: asked at once, not after all the work."""
-    if path == SCREEN or force or not path.exists():
+    if path == SCREEN:
+        return
+    if not os.access(path.parent, os.W_OK):
+        raise click.ClickException(
+            f"{path.absolute().parent} may not be written to: -o FILE writes elsewhere, or use sudo"
+        )
+    if force or not path.exists():
         return
     if not talk.asks:
         raise click.ClickException(f"{path} is there already: --force overwrites it, -o FILE writes another")
@@ -157,6 +163,7 @@ def _write(path: Path, text: str, secret: bool) -> None:
     if path == SCREEN:
         click.echo(text, nl=False)
         return
+    path = path.resolve()  # a link stays one
     new = path.with_name(f".{path.name}.new")
     try:
         old = path.stat() if path.exists() else None
