@@ -89,10 +89,11 @@ def _may_write(path: Path, force: bool, talk: Talk) -> None:
     """Whether there is a file to write: asked at once, not after all the work."""
     if path == SCREEN:
         return
-    if not os.access(path.parent, os.W_OK):
-        raise click.ClickException(
-            f"{path.absolute().parent} may not be written to: -o FILE writes elsewhere, or use sudo"
-        )
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise click.ClickException(f"there is no folder {folder}")
+    if not os.access(folder, os.W_OK):
+        raise click.ClickException(f"{folder} may not be written to: use sudo, or -o FILE to write elsewhere")
     if force or not path.exists():
         return
     if not talk.asks:
