@@ -6,9 +6,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import NamedTuple
 
-from mysense import options
+from mysense import naming, options
 from mysense.errors import ConfigError
 from mysense.fields import shown
 from mysense.plugin import Sensor
@@ -53,11 +54,14 @@ def readings(
     A device that must warm up is not waited for; its first reading is marked as such.
     """
     answers: queue.SimpleQueue[Trial] = queue.SimpleQueue()
+    names = naming.names({each.section: each.plugin for each in ends if isinstance(each.plugin, Sensor)})
     end = time.monotonic() + patience
+
+    def work(tried: End) -> None:
+        answers.put(_guarded(tried, names[tried.section], end))
+
     for each in ends:
-        threading.Thread(
-            target=lambda each=each: answers.put(_guarded(each, end)), name=f"try {each.section}", daemon=True
-        ).start()
+        threading.Thread(target=work, args=(each,), name=f"try {each.section}", daemon=True).start()
     done: dict[str, Trial] = {}
     while len(done) < len(ends):
         try:
@@ -70,10 +74,10 @@ def readings(
     return [done.get(each.section, Trial(each.section, False, stuck)) for each in ends]
 
 
-def _guarded(end: End, until: float) -> Trial:
+def _guarded(end: End, names: Mapping[str, str], until: float) -> Trial:
     try:
         with _powered(end) as power:
-            return _try(end.section, copy.copy(end.plugin), power, until)  # type: ignore[arg-type]
+            return _try(end.section, copy.copy(end.plugin), names, power, until)  # type: ignore[arg-type]
     except (OSError, ImportError, ConfigError) as error:
         return Trial(end.section, False, reason(error))
     except Exception as error:  # a plugin's bug must not hide what the others say
@@ -95,7 +99,7 @@ def _powered(end: End) -> Iterator[str]:
         power.close()
 
 
-def _try(section: str, sensor: Sensor, power: str, until: float) -> Trial:
+def _try(section: str, sensor: Sensor, names: Mapping[str, str], power: str, until: float) -> Trial:
     begun = time.monotonic()
     cold = _hurry(sensor)
     said = ", ".join(part for part in (masked(sensor.check()), power) if part not in ("", "ok"))
@@ -103,8 +107,11 @@ def _try(section: str, sensor: Sensor, power: str, until: float) -> Trial:
     with sensor:
         while time.monotonic() < until:
             if values := clean(sensor.read() or {}):
-                names = {old.name: new for old, new in zip(sensor.measures, sensor.named(), strict=False)}
-                given = {names.get(name, Field(name)): value for name, value in values.items()}
+                known = {field.name: field for field in sensor.measures}
+                given = {
+                    replace(known.get(name, Field(name)), name=names.get(name, name)): value
+                    for name, value in values.items()
+                }
                 text = ", ".join(_said(given)) + (", not warm yet" if cold else "")
                 return Trial(section, True, said, text, {field.name: value for field, value in given.items()})
             never.wait(PAUSE)

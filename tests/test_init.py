@@ -76,10 +76,10 @@ def test_check_tries_what_init_wrote(written):
     rows = {row["section"]: row for row in json.loads(mysense("check", "-c", path, "--json").stdout)}
 
     assert all(row["ok"] for row in rows.values())
-    assert rows["sensor:bme280:0x77"]["values"].keys() == {"temp", "rh", "hpa"}
+    assert rows["sensor:bme280:0x77"]["values"].keys() == {"temp_0x77", "rh_0x77", "hpa_0x77"}
     assert "°C" in rows["sensor:bme280:0x77"]["text"]
     assert "0x77" in rows["sensor:bme280:0x77"]["text"]
-    assert rows["sensor:sds011:B271"]["values"]["pm25"] > 0
+    assert rows["sensor:sds011:B271"]["values"]["pm25_B271"] > 0
     assert "B271" in rows["sensor:sds011:B271"]["text"]
 
 
