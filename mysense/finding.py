@@ -5,7 +5,7 @@ import queue
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -67,13 +67,14 @@ def find(places: Places, tell: Callable[[str, Sequence[Device]], None] = lambda 
     """
     receiver = [] if places.gpsd is None else _guarded("gpsd", partial(_at_gpsd, places.gpsd))
     tell("gpsd", receiver)
-    looks = dict(_looks(places, " ".join(device.what for device in receiver)))
+    looks = dict(_looks(places, _ports(receiver)))
     answers: queue.SimpleQueue[tuple[str, Sequence[Device]]] = queue.SimpleQueue()
-    for name, look in looks.items():
-        threading.Thread(
-            target=lambda name=name, look=look: answers.put((name, _guarded(name, look))),
-            name=f"look at {name}", daemon=True,
-        ).start()  # fmt: skip
+
+    def work(name: str) -> None:
+        answers.put((name, _guarded(name, looks[name])))
+
+    for name in looks:
+        threading.Thread(target=work, args=(name,), name=f"look at {name}", daemon=True).start()
     found: dict[str, Sequence[Device]] = {}
     end = time.monotonic() + places.patience + ASKING
     while len(found) < len(looks):
@@ -98,12 +99,12 @@ def _guarded(name: str, look: Look) -> Sequence[Device]:
         return [Device(name, f"{type(error).__name__}: {reason(error)}")]
 
 
-def _looks(places: Places, read_by_gpsd: str) -> Iterator[tuple[str, Look]]:
+def _looks(places: Places, taken: Container[Path]) -> Iterator[tuple[str, Look]]:
     """Each place with what looks at it."""
     for bus in places.buses:
         yield f"I2C bus {bus}", partial(_on_bus, bus, places.named)
     for port in places.ports:
-        if str(Path(port).resolve()) not in read_by_gpsd:
+        if Path(port).resolve() not in taken:
             yield port, partial(_on_line, port, places.patience)
     for name in registry.names("sensor"):
         asks = inspect.signature(registry.find("sensor", name).found).parameters  # type: ignore[attr-defined]
@@ -161,6 +162,12 @@ def _at_gpsd(port: int) -> Sequence[Device]:
     while not (found := _seen("gpsd", {"port": port})) and _listens(port) and time.monotonic() < end:
         never.wait(0.2)
     return found
+
+
+def _ports(receivers: Sequence[Device]) -> set[Path]:
+    """The serial ports that gpsd reads, as it names them."""
+    words = " ".join(device.what for device in receivers if device.sensor).replace(",", " ").split()
+    return {Path(word).resolve() for word in words if word.startswith("/")}
 
 
 def _listens(port: int) -> bool:

@@ -253,6 +253,9 @@ def test_a_link_stays_one(kit, tmp_path):
 def test_a_receiver_is_found_and_says_where_the_kit_stands(tmp_path):
     with SimulatedKit(tmp_path, ["gpsd"]) as kit:
         mysense("init", *kit.flags, "--yes", "-o", tmp_path / "kit.conf")
+        [receiver] = finding.find(Places(gpsd=kit.gpsd))
+        port = receiver.what.rpartition(" ")[2]
+        assert finding.find(Places(ports=[port], gpsd=kit.gpsd)) == [receiver]  # the port is left to gpsd
 
     settings = config.load(tmp_path / "kit.conf")
     assert str(settings.identity.geolocation).startswith("51.5,6.1,")
