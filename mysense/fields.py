@@ -169,6 +169,20 @@ def quantity(name: str) -> Quantity | None:
     return None
 
 
+def shown(name: str, value: float | str) -> str:
+    """A value for people, with as many decimals as make sense for it.
+
+    >>> shown("temp", 21.4567), shown("pm03_cnt", 12), shown("open", True)
+    ('21.5', '12', 'yes')
+    """
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not isinstance(value, float):
+        return str(value)
+    known = quantity(name)
+    return f"{value:.{known.decimals}f}" if known else f"{value:g}"
+
+
 def _spellings(name: str) -> Iterable[str]:
     """The name, then what is left of it without what tells several sensors apart."""
     yield name

@@ -1,6 +1,6 @@
 """Samples of MySense.conf and its reference, made from the classes and so never out of date."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mysense import options, registry
 from mysense.errors import ConfigError
@@ -43,16 +43,16 @@ def sample(plugins: Sequence[str] = ()) -> str:
             raise ConfigError(f"there is no plugin {name!r}{nearest(name, every)}")
         wanted += found
     core = [] if plugins else ["\n".join(options.render(cls, name)) for name, cls in CORE.items()]
-    return "\n\n".join([*core, *("\n".join(_section(section)) for section in wanted or every)]) + "\n"
+    return "\n\n".join([*core, *("\n".join(of_plugin(section)) for section in wanted or every)]) + "\n"
 
 
 def repository() -> str:
     """The MySense.conf of the repository: a kit that runs at once."""
     parts = [HEADER.rstrip()]
     for name, cls in CORE.items():
-        parts.append("\n".join(_set(options.render(cls, name), KIT.get(name, {}))))
+        parts.append("\n".join(put(options.render(cls, name), KIT.get(name, {}))))
     for section, about, on in ENDS:
-        lines = _section(section)
+        lines = of_plugin(section)
         place = lines.index(f"[{section}]")
         rest = lines[place + 1 :]
         if not on:
@@ -62,9 +62,9 @@ def repository() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _section(section: str) -> list[str]:
+def of_plugin(section: str) -> list[str]:
     """The sample of a plugin: its own options first, then those that every such section has."""
-    kind, _, name = section.partition(":")
+    kind, name, *_ = section.split(":")
     lines = list(options.render(registry.find(kind, name), section))
     if kind in END_OPTIONS:
         common = list(options.render(END_OPTIONS[kind], section))
@@ -72,11 +72,11 @@ def _section(section: str) -> list[str]:
     return lines
 
 
-def _set(lines: Iterator[str], values: dict[str, str]) -> Iterator[str]:
+def put(lines: Iterable[str], values: Mapping[str, str]) -> Iterator[str]:
     """Sample lines with some options set."""
     for line in lines:
         name = line.removeprefix("#").partition(" =")[0]
-        yield f"{name} = {values[name]}" if line.startswith("#") and name in values else line
+        yield f"{name} = {values[name]}" if name in values else line
 
 
 def reference() -> str:

@@ -50,8 +50,9 @@ class Sampler:
         self._given = deque([time // SECOND for time in given], GIVEN)
         self._lock = threading.Lock()
         self._arrived = threading.Event()
+        past = clock.now() % SECOND / SECOND
         self._begun = clock.monotonic()
-        self._end = self._begun + interval
+        self._end = self._begun + interval - past  # a telegram's time is a whole second: then windows end on one
         self._first = interval > FIRST
         self._chosen, self._window = chosen, Window(chosen)
         self.removed: dict[str, int] = {}

@@ -1,6 +1,7 @@
 """A real gpsd (Debian's) with a receiver that is played; and what passes for one."""
 
 import json
+import math
 import socket
 import threading
 import time
@@ -158,6 +159,8 @@ def test_the_captured_answer():
             {"tpv": [{"mode": 1}], "sky": [{"satellites": [{"used": True}, {"used": False}, {}, 7]}]},
             {"fix": 0, "sats": 1},
         ),
+        ({"tpv": [{"mode": 3, "lat": math.nan, "lon": 2}], "sky": [{"uSat": math.inf}]}, {"fix": 0}),
+        ({"tpv": [{"mode": 3, "lat": 1, "lon": 2, "alt": 10**400}]}, {"fix": 3, "lat": 1, "lon": 2}),
         ({"tpv": [{"mode": 1, "device": "a"}], "sky": [{"uSat": 5, "device": "b"}]}, {"fix": 0}),
     ],
 )

@@ -11,17 +11,17 @@ LAYERS = """
     cli.*
     tryout  testing.*
     daemon
-    reloading  workers
+    draft  reloading  workers
     node  publishing  sample
     config
-    ahead  outgoing  sensing  sources
+    ahead  finding  outgoing  sensing  sources  trying
     legacy  place  recognising  sampler  sections  source  timekeeping  worker
     registry
     channels.*  journal.*  processors.*  sensors.*
     sensors._i2c_known
     sensors._scd
     sensors._chip  sensors._sht  sensors._sps30
-    sensors._bosch  sensors._sensirion
+    sensors._bosch  sensors._ports  sensors._sensirion
     channels._http  channels._influx.*  channels._mqtt.*  sensors._i2c  sensors._iio  sensors._lapses  sensors._shdlc
     channels._tls  sensors._duty  sensors._frames  sensors._serial  sensors._sysfs  sensors._wires
     judge  naming  trouble

@@ -36,7 +36,7 @@ def test_every_command_and_flag_is_there(command):
     _, name, *flags = command.split()
     said = mysense(name, "--help").stdout
 
-    assert [flag for flag in flags if flag not in said] == []
+    assert [flag for flag in flags if flag.startswith("-") and flag not in said] == []
 
 
 @pytest.mark.parametrize("name", ["start", "stop", "restart", "reload", "status"])

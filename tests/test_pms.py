@@ -55,7 +55,7 @@ def test_where_there_is_no_time_to_rest_its_fan_runs_on(line, device):
 
 
 def test_without_counts_only_dust_is_left(line):
-    with sensor(line, counts=False) as made:
+    with sensor(line, particles=False) as made:
         assert read(made) == {"pm1": 4, "pm25": 7, "pm10": 8}
         assert [field.name for field in made.measures] == ["pm1", "pm25", "pm10"]
 

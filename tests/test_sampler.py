@@ -32,6 +32,19 @@ def test_a_window_gives_the_mean_of_its_readings_at_its_end(clock):
     assert s.take() is None
 
 
+def test_windows_end_on_whole_seconds_whenever_the_kit_was_started():
+    clock = ManualClock(T0 + 0.75)
+    s = sampler(clock, interval=4)
+    for end, most in ((T0 + 4, 3.0), (T0 + 8, 3.75)):
+        s.add("sensor:a", {"temp": 20})
+        clock.advance(most)
+        assert s.take() is None
+
+        clock.advance(0.25)
+
+        assert s.take() == (end * SECOND, {"temp": 20})
+
+
 def test_zero_counts_and_what_is_missing_does_not(clock):
     s = sampler(clock, interval=4)
     s.add("sensor:a", {"temp": 0, "rh": None, "hpa": float("nan")})

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import IO, ClassVar, Literal
 
 from mysense import plugin, wire
-from mysense.fields import quantity
+from mysense.fields import shown
 from mysense.plugin import option
 from mysense.shown import printable, printable_json
-from mysense.telegram import SECOND, Data, Field, Ident, Note, Telegram, Value, ident_of
+from mysense.telegram import SECOND, Data, Field, Ident, Note, Telegram, ident_of
 from mysense.units import unit_sign
 
 
@@ -60,17 +60,7 @@ def _values(data: Data) -> Iterator[tuple[str, tuple[str, str]]]:
         device = f"({field.device})" if field.device else ""
         doubt = f"doubted: {data.flags[name]}" if name in data.flags else ""
         after = [part for part in (unit_sign(field.unit), device, doubt) if part]
-        yield name, (_shown(name, data.values[name]), " ".join(after))
-
-
-def _shown(name: str, value: Value) -> str:
-    """A value with as many decimals as make sense for it."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if not isinstance(value, float):
-        return str(value)
-    known = quantity(name)
-    return f"{value:.{known.decimals}f}" if known else f"{value:g}"
+        yield name, (shown(name, data.values[name]), " ".join(after))
 
 
 def _aligned(rows: Mapping[str, tuple[str, str]]) -> Iterator[str]:

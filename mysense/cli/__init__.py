@@ -14,6 +14,7 @@ CONFIGURATION = 78
 """Exit code when MySense.conf is wrong (EX_CONFIG of sysexits.h)."""
 
 COMMANDS = {
+    "init": "init",
     "run": "run",
     "start": "service",
     "stop": "service",
@@ -21,7 +22,7 @@ COMMANDS = {
     "reload": "reloading",
     "status": "service",
     "install-service": "installing",
-    "demo": "run",
+    "demo": "demo",
     "check": "inspect",
     "plugins": "inspect",
     "config": "configuration",

@@ -1,7 +1,10 @@
 """What several commands share: the configuration, the journal, output for people and programs."""
 
 import json
-from collections.abc import Callable, Iterable
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +49,30 @@ def show_json(value: Any) -> None:
     click.echo(printable_json(json.dumps(value, indent=2, ensure_ascii=False)))
 
 
-def table(rows: Iterable[Iterable[object]]) -> None:
+def table(rows: Iterable[Iterable[object]], err: bool = False) -> None:
     """Rows in columns as wide as they need; the last one runs on."""
     cells = [[printable(str(cell)) for cell in row] for row in rows]
     widths = [max(len(row[n]) for row in cells if n < len(row)) for n in range(max(map(len, cells), default=0))]
     for row in cells:
         padded = [cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False)]
-        click.echo("  ".join([*padded, *row[-1:]]).rstrip())
+        click.echo("  ".join([*padded, *row[-1:]]).rstrip(), err=err)
+
+
+@contextmanager
+def progress(silent: bool = False) -> Iterator[Callable[[str], None]]:
+    """A line on the terminal that says what is being waited for; it is gone afterwards."""
+    if silent or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+
+    def show(text: str) -> None:
+        width = shutil.get_terminal_size().columns - 1
+        click.echo(f"\r\x1b[K{printable(text)[:width]}", nl=False, err=True)
+
+    try:
+        yield show
+    finally:
+        show("")
 
 
 def duration(seconds: float) -> str:

@@ -47,7 +47,8 @@ def install_service(ctx: click.Context, own: bool, dry_run: bool, force: bool, u
         return
     if not ctx.find_root().obj:
         service.begin(CONF)
-    click.echo(f"next: edit {CONF}, try it with 'sudo -u mysense {_program()} check', then")
+    click.echo(f"next: sudo {_program()} init -o {CONF}   finds the sensors (or edit that file)")
+    click.echo(f"      sudo -u mysense {_program()} check")
     click.echo("      sudo systemctl enable --now mysense")
 
 

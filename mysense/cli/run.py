@@ -1,15 +1,13 @@
-"""``mysense run`` and ``mysense demo``: the daemon in the foreground."""
+"""``mysense run``: the daemon in the foreground."""
 
 import gc
 import os
 import queue
 import signal
 import sys
-import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 import click
 
@@ -113,43 +111,3 @@ def become(user: str, group: str) -> None:
     os.initgroups(user, number)
     os.setgid(number)
     os.setuid(entry.pw_uid)
-
-
-DEMO = """\
-[id]
-project = Demo
-serial = demo
-geolocation = 51.5,6.1,25
-[daemon]
-interval = 2
-clock = trusted
-[journal]
-path = {folder}/journal.db
-[logging]
-level = warning
-[sensor:simulated]
-interval = 1
-[publisher:console]
-"""
-
-
-@click.command()
-@click.option("-n", "--count", default=0, help="Stop after so many data telegrams; 0: go on.")
-def demo(count: int) -> None:
-    """A simulated kit on this screen: no configuration, no hardware, nothing left behind."""
-    with tempfile.TemporaryDirectory(prefix="mysense-demo-") as folder:
-        path = Path(folder, "MySense.conf")
-        path.write_text(DEMO.format(folder=folder))
-        chosen = config.load(path)
-        click.echo("A simulated kit, one telegram every 2 s. Stop it with ctrl-C.\n", err=True)
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-        with logs.setup(chosen.logging):
-            daemon, signals = Daemon(chosen), Signals()
-
-            def enough() -> bool:
-                if signals.next(0.5) is not None:
-                    return True
-                return count > 0 and daemon.journal.status().last >= count + 2  # ident and note are entries, too
-
-            code = daemon.run(enough)
-    sys.exit(code)

@@ -22,6 +22,8 @@ SILENT = 10.0
 """Seconds without an answer after which gpsd has gone."""
 STALE = 60.0
 """Seconds with one and the same position report after which the receiver has gone."""
+_ENDLESS = 1e15
+"""What no receiver says: a number that is none (NaN, infinity) compares as that, too."""
 LONGEST = 200_000
 """Bytes without an end of line that are no answer any more."""
 
@@ -68,7 +70,8 @@ def _objects(answer: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
 
 def _number(said: Mapping[str, Any], *names: str) -> float | None:
     found = (said.get(name) for name in names)
-    return next((one for one in found if isinstance(one, int | float) and not isinstance(one, bool)), None)
+    numbers = (one for one in found if isinstance(one, int | float) and not isinstance(one, bool))
+    return next((one for one in numbers if abs(one) < _ENDLESS), None)
 
 
 class Sensor(plugin.Sensor):

@@ -98,7 +98,7 @@ class Sensor(SerialSensor):
     model: Literal["PMS5003", "PMS3003", "PMS5003T", "PMS5003ST"] = option(
         "PMS5003", "PMS5003 is right for PMS1003, 6003, 7003, 9003 and A003, too"
     )
-    counts: bool = option(True, "no: without particle counts, and without dust as the factory calibrated it")
+    particles: bool = option(True, "no: without particle counts, and without dust as the factory calibrated it")
 
     @property
     def measures(self) -> tuple[Field, ...]:  # type: ignore[override]
@@ -107,7 +107,7 @@ class Sensor(SerialSensor):
     def _names(self) -> tuple[str, ...]:
         """What it gives, the usual first."""
         dust, more = WORDS[self.model][3:6], WORDS[self.model][6:]
-        if self.counts:
+        if self.particles:
             return dust + more + _DUST[:3]
         return dust + tuple(name for name in more if name not in _COUNTS)
 

@@ -36,7 +36,10 @@ def decode(line: bytes) -> dict[str, Any]:
     >>> decode(b'{"pm25_pcs/qf": 341.2, "pm10_pcs/qf": null}')
     {'pm25_pcs/qf': 341.2, 'pm10_pcs/qf': None}
     """
-    said = json.loads(line)
+    try:
+        said = json.loads(line)
+    except RecursionError:
+        raise ValueError("too deeply nested") from None
     if not isinstance(said, dict):
         raise ValueError("no object")
     for name in (_SMALL, _LARGE):

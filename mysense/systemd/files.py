@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 CONF = Path("/etc/mysense/MySense.conf")
+UNIT = Path("/etc/systemd/system/mysense.service")
 PROGRAM = "/opt/mysense/bin/mysense"
 """Where docs/pi.md installs the program; the samples under contrib/ name it."""
 
@@ -37,7 +38,7 @@ RULES = (
 
 def system(program: str = PROGRAM, conf: Path = CONF) -> list[File]:
     """The files of a service of the machine, in the order in which they are needed."""
-    unit = File(Path("/etc/systemd/system/mysense.service"), "mysense.service", [["systemctl", "daemon-reload"]])
+    unit = File(UNIT, "mysense.service", [["systemctl", "daemon-reload"]])
     return [_filled(file, program, conf) for file in (*RULES, unit)]
 
 

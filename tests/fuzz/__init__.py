@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from tests.fuzz.damage import Check, Examples
+from tests.fuzz.devices import devices
 from tests.fuzz.formats import line_protocol, telegrams, uplinks
 from tests.fuzz.machine import configuration, files, serial
 from tests.fuzz.network import broker, packets, requests
@@ -17,6 +18,6 @@ Target = Callable[[Path], AbstractContextManager[tuple[Examples, Check]]]
 
 TARGETS: dict[str, Target] = {
     target.__name__: target
-    for target in (line_protocol, telegrams, uplinks, serial, configuration, files, requests, packets, broker)
+    for target in (line_protocol, telegrams, uplinks, serial, devices, configuration, files, requests, packets, broker)
 }
 """The doors by name; each may leave things in a folder."""

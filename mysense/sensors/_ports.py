@@ -1,0 +1,50 @@
+"""The serial ports of this machine, each by the name that stays when something else is plugged in."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mysense.extras import library
+from mysense.sensors._serial import BY_ID
+
+BY_PATH = BY_ID.with_name("by-path")
+"""Where Linux names them after the socket that the adapter is plugged in."""
+UART = Path("/dev/serial0")
+"""The one on the pins of a Raspberry Pi."""
+CONSOLES = Path("/proc/consoles")
+
+
+def ports() -> list[str]:
+    """All USB adapters, and the UART of a Pi unless its console is there."""
+    adapters = [port for port in library("serial.tools.list_ports", "kit").comports() if port.vid is not None]
+    return [
+        *sorted(named(adapters)),
+        *([str(UART)] if UART.exists() and UART.resolve().name not in _consoles() else []),
+    ]
+
+
+def named(adapters: Sequence[Any], by_id: Path = BY_ID, by_path: Path = BY_PATH) -> list[str]:
+    """The name of each adapter: its own id where no other has that, else that of its socket, else its device.
+
+    Two adapters without serial numbers, or with the same, share one id: which of them has it is luck.
+    """
+    alike = Counter((port.vid, port.pid, port.serial_number) for port in adapters)
+    names = []
+    for port in adapters:
+        alone = alike[port.vid, port.pid, port.serial_number] == 1
+        folders = [by_id, by_path] if alone else [by_path]
+        names.append(next(filter(None, (_link(folder, port.device) for folder in folders)), port.device))
+    return names
+
+
+def _link(folder: Path, device: str) -> str:
+    links = sorted(folder.iterdir()) if folder.is_dir() else []
+    return next((str(link) for link in links if link.resolve() == Path(device).resolve()), "")
+
+
+def _consoles() -> list[str]:
+    try:
+        return [line.split()[0] for line in CONSOLES.read_text().splitlines()]
+    except OSError:
+        return []
