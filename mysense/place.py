@@ -57,7 +57,7 @@ class Place:
         position = _position(values)
         if position is None:
             return values, ""
-        moved = "" if self._at_home(position) else self._stay(position)
+        moved = "" if self._at_home(position) else self._stay(position, _number(values, "alt"))
         if moved or self._at_home(position):
             self._kept.pop("stay", None)
             values = {name: value for name, value in values.items() if name not in _FIELDS}
@@ -66,20 +66,25 @@ class Place:
     def _at_home(self, position: Location) -> bool:
         return self.location is not None and distance(self.location, position) <= RADIUS
 
-    def _stay(self, position: Location) -> str:
+    def _stay(self, position: Location, height: float | None) -> str:
         """Somewhere else: since when? After long enough it is the kit's place, which is told."""
         stay, up, boot = self._kept.get("stay"), self._clock.uptime(), self._clock.boot_id()
         if not stay or distance(Location(*stay["at"]), position) > RADIUS:
-            stay = {"at": list(position), "count": 0, "seconds": 0.0, "up": up, "boot": boot}
-        count, passed = stay["count"] + 1, (up - stay["up"]) / SECOND if boot == stay["boot"] else 0
-        at = [mean + (new - mean) / count for mean, new in zip(stay["at"], position, strict=True)]
+            before = self.location.alt if self.location else 0.0
+            at = [position.lat, position.lon, before]
+            stay = {"at": at, "count": 0, "high": 0, "seconds": 0.0, "up": up, "boot": boot}
+        passed = (up - stay["up"]) / SECOND if boot == stay["boot"] else 0
+        count, high = stay["count"] + 1, stay.get("high", 0) + (height is not None)
+        lat, lon, alt = stay["at"]
+        alt = alt if height is None else alt + (height - alt) / high
+        at = [lat + (position.lat - lat) / count, lon + (position.lon - lon) / count, alt]
         seconds = stay["seconds"] + (passed if passed <= self._gap else 0)
-        self._kept["stay"] = {"at": at, "count": count, "seconds": seconds, "up": up, "boot": boot}
+        self._kept["stay"] = {"at": at, "count": count, "high": high, "seconds": seconds, "up": up, "boot": boot}
         if seconds < STAY:
             return ""
-        before, self.location = self.location, Location(round(at[0], 6), round(at[1], 6), round(at[2], 1))
+        left, self.location = self.location, Location(round(at[0], 6), round(at[1], 6), round(at[2], 1))
         self._kept["here"] = list(self.location)
-        away = f", {distance(before, self.location) / 1000:.1f} km from where it was" if before else ""
+        away = f", {distance(left, self.location) / 1000:.1f} km from where it was" if left else ""
         return f"the kit is at {self.location} now{away}"
 
     def unsaved(self) -> dict[str, str | None]:
@@ -94,7 +99,12 @@ class Place:
 
 def _position(values: Mapping[str, Value]) -> Location | None:
     """Where the values were measured; None where they do not say, or nothing that can be."""
-    lat, lon, alt = (values.get(name) for name in _FIELDS)
-    if not isinstance(lat, int | float) or not isinstance(lon, int | float) or abs(lat) > 90 or abs(lon) > 180:
+    lat, lon = _number(values, "lat"), _number(values, "lon")
+    if lat is None or lon is None or abs(lat) > 90 or abs(lon) > 180:
         return None
-    return Location(lat, lon, alt if isinstance(alt, int | float) else 0.0)
+    return Location(lat, lon)
+
+
+def _number(values: Mapping[str, Value], name: str) -> float | None:
+    value = values.get(name)
+    return value if isinstance(value, int | float) else None

@@ -93,6 +93,20 @@ def test_the_new_place_is_the_mean_of_where_it_was(trip):
     assert distance(trip.place.location, Location(HOME.lat + 1000 * METRE, HOME.lon)) < 1
 
 
+def test_a_fix_without_height_says_nothing_of_the_height(trip):
+    flat = {name: value for name, value in at(1000).items() if name != "alt"}
+    for minute in range(31):
+        trip.go(at(1000, alt=480.0) if minute % 3 == 1 else flat)
+
+    assert trip.place.location.alt == 480.0
+
+
+def test_one_that_never_has_a_height_keeps_the_one_that_was_written(trip):
+    trip.go({name: value for name, value in at(1000).items() if name != "alt"}, 31)
+
+    assert trip.place.location.alt == HOME.alt
+
+
 def test_who_moves_on_within_the_half_hour_begins_anew(trip):
     trip.go(at(1000), 29)
     trip.go(at(2000), 29)
