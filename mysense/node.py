@@ -120,7 +120,8 @@ class Node:
         while self._sampler.wait(stop, 1.0 if self.clock.waits else TOGETHER):
             with self._turn:
                 self._work()
-        self._keep(self._singles(), self._sampler.save(force=True))
+        with self._turn:
+            self._keep(self._singles(), self._sampler.save(force=True))
 
     def _work(self, early: bool = False) -> None:
         if change := self.clock.look():

@@ -35,14 +35,15 @@ class Troubles:
         self._open: dict[Trouble, str] = {}
         self._lock = threading.Lock()
 
-    def begin(self, section: str, kind: str, text: str, field: str = "") -> None:
-        """Something is wrong; what is known already is not told again."""
+    def begin(self, section: str, kind: str, text: str, field: str = "", logged: bool = False) -> None:
+        """Something is wrong; what is known already is not told again. *logged*: it is in the log already."""
         trouble, text = Trouble(section, kind, field), masked(text)
         with self._lock:
             if trouble in self._open:
                 return
             self._open[trouble] = text
-        log.warning("%s: %s", section, text)
+        if not logged:
+            log.warning("%s: %s", section, text)
         self._tell(trouble, kind, text)
 
     def end(self, section: str, kind: str, field: str = "") -> None:
@@ -56,7 +57,9 @@ class Troubles:
 
     def forget(self, section: str) -> None:
         """The sensor is gone, or is another one now."""
-        for trouble in [each for each in self._open if each.section == section]:
+        with self._lock:
+            over = [each for each in self._open if each.section == section]
+        for trouble in over:
             self.end(*trouble)
 
     def of(self, section: str) -> str:

@@ -5,6 +5,7 @@ import threading
 from mysense.plugin import Sensor, option
 from mysense.settings import DaemonOptions, End, Identity, JournalOptions, PublisherOptions, SensorOptions, Settings
 from mysense.telegram import Data, Field, Note
+from mysense.trouble import Troubles
 from tests.test_daemon import Collector, Counter, Hanging, Running
 
 
@@ -111,7 +112,23 @@ def test_what_was_wrong_before_the_first_data_is_told_with_it(tmp_path):
     assert notes(far, "errors")[0].ident.node == "Test_k1"
 
 
-def test_a_sensor_that_only_a_person_can_help_is_told_to_others(tmp_path):
+def test_sensors_may_come_and_go_while_others_are_in_trouble():
+    troubles, stop = Troubles(lambda *_: None), threading.Event()
+
+    def moody():
+        for n in range(20_000):
+            troubles.begin("sensor:b", "range", "wrong", str(n % 50), logged=True)
+            troubles.end("sensor:b", "range", str(n * 7 % 50))
+        stop.set()
+
+    thread = threading.Thread(target=moody)
+    thread.start()
+    while not stop.is_set():
+        troubles.forget("sensor:a")
+    thread.join()
+
+
+def test_a_sensor_that_only_a_person_can_help_is_told_to_others(tmp_path, caplog):
     broken = Counter()
     broken.open = lambda: (_ for _ in ()).throw(ImportError("needs the library 'x'"))
     running, far = kit(tmp_path, ("sensor:a", Counter(), SensorOptions()), ("sensor:b", broken, SensorOptions()))
@@ -119,6 +136,7 @@ def test_a_sensor_that_only_a_person_can_help_is_told_to_others(tmp_path):
     running.stop()
 
     assert notes(far, "failed")[0].text == "sensor:b: needs the library 'x'"
+    assert caplog.text.count("needs the library 'x'") == 1
 
 
 def test_single_readings_reach_those_who_know_them_and_ask_for_them(tmp_path):
