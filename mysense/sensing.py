@@ -4,9 +4,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from mysense.clock import Clock
-from mysense.errors import ConfigError
+from mysense.errors import ConfigError, UnavailableError
 from mysense.plugin import Sensor
 from mysense.power import Power
 from mysense.settings import SensorOptions
@@ -38,6 +39,7 @@ class SensorWorker(Worker):
         super().__init__(section, plugin, stop, clock)
         self._give, self._troubles, self._options = give, troubles, options
         self._power = Power(options.power_pin, options.power_low) if options.power_pin else None
+        self._cut = False  # the power was switched off under a read that hung
         self._errors = self._good = 0
         self._begun: float | None = None
 
@@ -53,7 +55,8 @@ class SensorWorker(Worker):
         """Switch the power on; after so many failures in a row off before that, for a while."""
         if not self._power:
             return
-        if self._failures and self._failures % self._options.power_after == 0:
+        cut, self._cut = self._cut, False
+        if cut or (self._failures and self._failures % self._options.power_after == 0):
             level = logging.INFO if self._failures == self._options.power_after else logging.DEBUG
             log.log(level, "%s: its power is switched off and on", self.section)
             self._power.switch(False)
@@ -73,6 +76,8 @@ class SensorWorker(Worker):
         finally:
             self.busy_since = None
             self._back()
+        if self._cut:
+            raise UnavailableError("its power was switched off, so that it came back from reading")
         if first is None:
             first = begun
         if reading:
@@ -91,10 +96,14 @@ class SensorWorker(Worker):
             self.stop.wait(0.1)
 
     def hangs(self, seconds: float) -> None:
-        """It does not come back from reading."""
+        """It does not come back from reading; where its power can be switched off, that ends most reads."""
         text = f"does not come back from reading for {seconds:.0f} s"
         self.become("stuck", text, logging.DEBUG)
         self._troubles.begin(self.section, STUCK, text)
+        if self._power and self._power.on:
+            self._cut = True
+            with suppress(OSError):  # the read may still come back by itself
+                self._power.switch(False)
 
     def _back(self) -> None:
         if self.status.state == "stuck":
@@ -104,7 +113,7 @@ class SensorWorker(Worker):
     def failed(self, error: Exception, text: str) -> None:
         self._back()
         if isinstance(error, ImportError | ConfigError):
-            self._troubles.begin(self.section, FAILED, text)
+            self._troubles.begin(self.section, FAILED, text, logged=True)
             return
         self._errors, self._good = self._errors + 1, 0
         if self._errors > self._options.errors:

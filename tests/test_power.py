@@ -14,6 +14,7 @@ from mysense.settings import SensorOptions
 from mysense.telegram import Field
 from mysense.testing.clock import ManualClock
 from mysense.trouble import Troubles
+from tests.kit import until
 
 CHIPS = {"gpiochip0": ("pinctrl-bcm2711", ["ID_SDA", "GPIO17", "GPIO18"]), "gpiochip1": ("expander", ["RELAY1"])}
 
@@ -159,6 +160,41 @@ def test_after_failures_in_a_row_the_power_is_switched_off_and_on_and_the_sensor
     assert lines.done == ["gpiochip0/1 ACTIVE", "INACTIVE", "ACTIVE", "released"]
     assert took >= 5 + 0.8 * (1 + 2 + 4) + 2 * 5
     assert caplog.text.count("its power is switched off and on") == 1
+
+
+class Hanging(Dead):
+    """Does not come back from reading until its power is away."""
+
+    def open(self):
+        self.opened.append(list(self.power.done))
+
+    def read(self):
+        if len(self.opened) == 1:
+            until(lambda: "INACTIVE" in self.power.done, 5)
+        return {"temp": 20.0}
+
+
+def test_the_power_of_a_sensor_that_hangs_is_switched_off_which_ends_the_read_and_on_again(lines):
+    clock, stop, given = ManualClock(), threading.Event(), []
+    sensor = Hanging()
+    sensor.power = lines
+    options = SensorOptions(power_pin="GPIO17", power_after=100, power_wait=5)
+
+    def give(section, reading):
+        given.append(len(lines.done))
+        stop.set()
+
+    worker = SensorWorker("sensor:h", sensor, stop, clock, give, Troubles(lambda *_: None), options)
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    until(lambda: clock.advance(0.5) or (worker.busy_since and sensor.opened), 5)
+    worker.hangs(20.0)
+    until(lambda: clock.advance(0.5) or stop.is_set(), 5)
+    thread.join(5)
+
+    assert [len(done) for done in sensor.opened] == [1, 4]
+    assert lines.done == ["gpiochip0/1 ACTIVE", "INACTIVE", "INACTIVE", "ACTIVE", "released"]
+    assert given == [4]
 
 
 def test_without_the_library_only_this_sensor_fails_and_says_why(monkeypatch):
