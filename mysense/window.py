@@ -188,9 +188,9 @@ class Window:
             how = self._chosen(name)
             try:
                 value, left_out = series.result(how)
+                if not isfinite(value):
+                    continue
             except OverflowError:  # a whole number that no float can hold
-                continue
-            if not isfinite(value):
                 continue
             result[name] = round(value, DIGITS)
             if how.counts:

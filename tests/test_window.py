@@ -145,3 +145,11 @@ def test_each_field_has_its_own_statistic_and_text_is_the_last():
 @pytest.mark.parametrize("value", [10**400, 1e308])
 def test_what_no_number_can_hold_is_absent(value):
     assert window([value] * 10, statistic="sum" if value == 1e308 else "mean") == {}
+
+
+@pytest.mark.parametrize("statistic", ["mean", "last", "max", "min", "sum", "median"])
+def test_a_whole_number_that_no_float_can_hold_costs_only_itself(statistic):
+    made = Window(lambda name: How(statistic))
+    made.add({"big": 10**400, "temp": 20.0})
+
+    assert made.values() == {"temp": 20.0}
