@@ -164,6 +164,20 @@ def test_another_than_the_one_that_is_meant_is_refused(place):
         place.sensor(device="00").open()
 
 
+def test_a_check_on_i2c_leaves_it_to_who_works_with_it():
+    clock = FastClock(30)
+    chip = Chip(clock=clock)
+    with SimulatedBus({0x69: chip}) as bus:
+        place = over_i2c(bus, chip, clock)
+        with place.sensor() as made:
+            read(made)
+            assert place.sensor().check() == "SPS30 8BA5D1B2C3E4F5A6, 0x69 on " + bus.name
+            assert place.model.format == 3
+            assert read(made, 1.0) == READING
+        with pytest.raises(OSError, match="not to 00"):
+            place.sensor(device="00").check()
+
+
 def test_it_is_on_one_line_only():
     with pytest.raises(ValueError, match="not on both"):
         Sensor(port="/dev/ttyUSB0", i2c=Address(0x69))

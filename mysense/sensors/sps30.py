@@ -75,7 +75,7 @@ class Sensor(SerialSensor):
         self._port: Any = self.connect(TICK)
         return _sps30.Line(Shdlc(self._port, "SPS30", self.log))
 
-    def _wires(self, address: Address) -> _sps30.Way:
+    def _wires(self, address: Address) -> _sps30.Wires:
         self._port = Bus(self.bus)
         self._port.open()
         return _sps30.Wires(self._port, address)
@@ -99,8 +99,16 @@ class Sensor(SerialSensor):
         self._slow = slow
 
     def check(self) -> str:
-        with self:
-            return self._told
+        if self.i2c is None:  # a port that is in use cannot be opened
+            with self:
+                return self._told
+        try:
+            way = self._wires(self.i2c)
+            serial = way.serial()
+            refuse_other(way.name, "SPS30", serial, self.device)
+            return f"SPS30 {serial}, {way.name}"
+        finally:
+            self.close()
 
     def close(self) -> None:
         if way := vars(self).pop("_way", None):
