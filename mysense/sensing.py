@@ -17,6 +17,8 @@ from mysense.worker import Worker, log
 
 SOON = 1.0
 """The most seconds after which a sensor is asked again that had no reading yet."""
+NO_READING = "opened again; there is no reading yet"
+"""What is said of one that was in trouble until it has given something."""
 BRIEF = 0.1
 """Seconds: what took longer has waited for its device, and sets the pace; no answer on a bus takes so long."""
 
@@ -88,6 +90,8 @@ class SensorWorker(Worker):
                 self.clock.wait(self.stop, self.plugin.interval - (self.clock.monotonic() - first))
             return
         self._begun = first
+        if self.status.state == "waiting":  # what was wrong may be over, and the sensor warm up for an hour
+            self.become("waiting", NO_READING, logging.DEBUG)
         if time.monotonic() - really >= BRIEF:
             return  # one that does not wait itself must not spin
         if self.plugin.interval:

@@ -62,6 +62,7 @@ class Worker:
         self.quiet = False
         """Whether it is told already that it fails now and then."""
         self._failures = 0
+        self._bug = ""
 
     def step(self) -> None:
         """Do one piece of work; come back within about a second."""
@@ -94,8 +95,9 @@ class Worker:
                 text = f"{type(error).__name__}: {reason(error)}"
                 self._failures += 1
                 self.failed(error, text)
-                if text != self.status.message:
+                if text != self._bug:
                     log.exception("%s: a bug in mysense or in a plugin; please report it", self.section)
+                self._bug = text
                 self.become("waiting", text, logging.DEBUG)
                 self.clock.wait(self.stop, BUG)
             finally:
@@ -104,7 +106,7 @@ class Worker:
 
     def well(self, count: int = 1) -> None:
         """Something was done: say so, and forget earlier failures."""
-        self._failures = 0
+        self._failures, self._bug = 0, ""
         self.status.count += count
         self.status.last = self.clock.now()
         self.become("running", level=logging.DEBUG if self.quiet else None)

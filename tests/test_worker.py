@@ -262,6 +262,61 @@ def test_the_interval_counts_from_the_first_read_of_a_reading_and_one_without_is
     assert given == [("sensor:x", {"temp": 1.0})] * 2
 
 
+class Unplugged(Sensor):
+    """Is there at the second try, then warms up."""
+
+    def __post_init__(self):
+        self.opened, self.bug = 0, False
+
+    def open(self):
+        self.opened += 1
+        if self.opened == 1:
+            raise OSError("there is no serial port")
+
+    def read(self):
+        if self.bug:
+            raise ZeroDivisionError
+        self.bug = self.opened > 2
+        return
+
+
+def sensing(sensor, clock):
+    stop = threading.Event()
+    made = SensorWorker(
+        "sensor:x", sensor, stop, clock, lambda *_: None, Troubles(lambda *_: None), SensorOptions(errors=99)
+    )
+    thread = threading.Thread(target=made.run)
+    thread.start()
+    return made, thread
+
+
+def test_one_that_is_there_again_and_warms_up_does_not_say_what_was_wrong_before(caplog):
+    clock = ManualClock()
+    made, thread = sensing(Unplugged(), clock)
+    until(lambda: made.status.message == "there is no serial port")
+    until(lambda: clock.advance(0.2) or made.status.message == "opened again; there is no reading yet")
+    made.stop.set()
+    thread.join(5)
+
+    assert caplog.text.count("no serial port") == 1
+    assert "opened again" not in caplog.text
+
+
+def test_a_bug_that_comes_back_after_reads_without_a_reading_is_told_once(caplog):
+    clock, sensor = ManualClock(), Unplugged()
+    sensor.opened, sensor.bug = 2, True
+    made, thread = sensing(sensor, clock)
+    until(lambda: made.status.state == "waiting")
+    for _ in range(2):
+        sensor.bug = False
+        until(lambda: clock.advance(10) or sensor.bug)
+        until(lambda: clock.advance(0.2) or "ZeroDivisionError" in made.status.message)
+    made.stop.set()
+    thread.join(5)
+
+    assert caplog.text.count("a bug in mysense or in a plugin") == 1
+
+
 class Bus(Sensor):
     """Has to be asked for its state, which takes some milliseconds; there is no reading for a second."""
 
