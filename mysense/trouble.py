@@ -56,9 +56,9 @@ class Troubles:
             self._tell(trouble, WELL, f"well again ({text})")
 
     def forget(self, section: str) -> None:
-        """The sensor is gone, or is another one now."""
+        """The sensor is gone, or is another one now; a read that hangs goes on with that until it comes back."""
         with self._lock:
-            over = [each for each in self._open if each.section == section]
+            over = [each for each in self._open if each.section == section and each.kind != STUCK]
         for trouble in over:
             self.end(*trouble)
 

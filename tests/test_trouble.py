@@ -1,6 +1,7 @@
 """Trouble with a sensor in a kit that runs: told once, sent on, told when it is over; the others go on."""
 
 import threading
+from dataclasses import replace
 
 from mysense.plugin import Sensor, option
 from mysense.settings import DaemonOptions, End, Identity, JournalOptions, PublisherOptions, SensorOptions, Settings
@@ -64,6 +65,26 @@ def test_a_sensor_that_hangs_is_told_once_and_told_when_it_is_back(tmp_path, cap
     assert (after["state"], after["trouble"]) == ("running", "")
     assert [n.values["sensor"] for n in notes(far, "stuck", "well")] == ["sensor:b", "sensor:b"]
     assert caplog.text.count("does not come back") == 2  # when it began, and when it was over
+
+
+def test_a_reload_does_not_say_of_a_sensor_that_hangs_that_it_is_well(tmp_path):
+    Hanging.done.clear()
+    running, far = kit(tmp_path, ("sensor:a", Counter(), SensorOptions()), ("sensor:b", Hanging(), SensorOptions()))
+    running.pass_time(lambda: notes(far, "stuck"))
+    before = running.daemon.settings
+    ends = [replace(end, plugin=Hanging(), said=("new",)) if end.section == "sensor:b" else end for end in before.ends]
+    reload = threading.Thread(target=running.daemon.workers.exchange, args=(replace(before, ends=tuple(ends)),))
+    reload.start()
+    running.pass_time(lambda: not reload.is_alive())
+    count = len(far.data())
+    running.pass_time(lambda: len(far.data()) > count + 1)
+    hangs, told = worker(running, "sensor:b"), notes(far, "well")
+    Hanging.done.set()
+    running.pass_time(lambda: notes(far, "well"))
+    running.stop()
+
+    assert hangs["trouble"] == "does not come back from reading for 5 s"
+    assert told == []
 
 
 def test_more_errors_than_may_be_are_told_once_and_after_as_many_good_readings_it_is_well(tmp_path, caplog):

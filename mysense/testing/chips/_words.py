@@ -31,7 +31,6 @@ class Talker:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
-        self.commands: list[int] = []
         self.silent = False
         self._answer = b""
         self._busy = 0.0
@@ -49,7 +48,6 @@ class Talker:
         if self.silent or self.clock() < self._busy or len(data) < self.length:
             raise refuse()
         command, rest = int.from_bytes(data[: self.length], "big"), data[self.length :]
-        self.commands.append(command)
         parts = [rest[n : n + 3] for n in range(0, len(rest), 3)]
         if any(len(part) != 3 or crc(part[:2]) != part[2] for part in parts):
             return  # it does nothing, and says nothing
