@@ -71,6 +71,7 @@ def draw(dice: random.Random, kind: str) -> Fault:
             return Fault(kind, which=dice.randrange(3))
         case "500" | "429" | "200 with an error" | "400":
             path, taken = dice.choice(("/", "/write")), dice.random() < 0.5
+            taken = taken and kind != "400"  # no server says that of a point it has written
             return Fault(kind, path=path, answer=_answer(dice, kind), taken=taken)
     return Fault(kind)
 

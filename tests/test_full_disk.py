@@ -16,7 +16,7 @@ from tests.proxy import Proxy
 from tests.relay import Relay
 
 SIZE = 5_000_000
-NUMBER = 40_000
+NUMBER = 70_000
 CONF = """\
 [publisher:influxdb:hung]
 hostname = 127.0.0.1

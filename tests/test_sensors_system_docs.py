@@ -58,7 +58,7 @@ def test_two_probes_have_the_names_that_the_page_says(tree):
         node.give(section, {"temp": 20.0})
     fields = [field.name for field in node.ident().fields]
 
-    assert fields == ["temp", "temp_water"]
+    assert fields == ["temp_air", "temp_water"]
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def test_a_kit_of_the_system(tmp_path, tree):
         finally:
             kit.kill()
 
-    assert whole.values["temp"] == pytest.approx(25.082)
+    assert whole.values["temp_iio"] == pytest.approx(25.082)
     assert whole.values["temp_water"] == 12.5
     assert whole.values["temp_dht"] == pytest.approx(21.3)
     assert whole.values["rssi"] == -52

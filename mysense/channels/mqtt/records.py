@@ -14,17 +14,18 @@ from mysense.wire import JsonValues
 LONGEST = 4096
 """Bytes of a record that is worth a pattern."""
 
-# What matched is never given up again (possessive): what is no record is left at once, however long it is.
+# What matched is never given up again: what is no record is left at once, however long it is. (That of a group is
+# written with ``?>``, since Python 3.11.2 repeats groups wrongly with ``*+``.)
 _TIME = r'\{"time": ?+([1-8][0-9]{0,9}+)'  # fits into 64 bits of nanoseconds
 _NAME = r"[A-Za-z_][A-Za-z0-9_.-]*+"
-_NUMBER = r"-?+(?:0|[1-9][0-9]{0,14}+)(?:\.[0-9]++)?+"
+_NUMBER = r"-?+(?:0|[1-9][0-9]{0,14}+)(?:\.[0-9]++)?"
 
 
 def _pattern(values: str) -> re.Pattern[bytes]:
     return re.compile(f"{_TIME}, ?+({values}\\}})".encode())
 
 
-ANY = _pattern(rf'"{_NAME}": ?+{_NUMBER}(?:, ?+"{_NAME}": ?+{_NUMBER})*+')
+ANY = _pattern(rf'"{_NAME}": ?+{_NUMBER}(?>(?:, ?+"{_NAME}": ?+{_NUMBER})*)')
 """The pattern of all these records."""
 
 
