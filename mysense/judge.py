@@ -48,7 +48,7 @@ class Judge:
 
     def _range(self, name: str, published: str) -> Range | None:
         """What can be true: as MySense.conf says, the driver, or what is plausible for the quantity."""
-        renamed = self._renamed(name)
+        renamed = self._sensor.renamed(name)
         if said := self._said.of(published, renamed, name):
             return said
         if name in self._sensor.ranges:
@@ -61,10 +61,6 @@ class Judge:
             return Range(*(convert(each, known.unit, unit, of=known.name) for each in (known.least, known.most)))
         except ValueError:
             return None
-
-    def _renamed(self, name: str) -> str:
-        pairs = zip(self._sensor.measures, self._sensor.named(), strict=False)
-        return next((field.name for own, field in pairs if own.name == name), name)
 
     def _same(self, reading: Mapping[str, Value], names: Mapping[str, str]) -> dict[str, int]:
         """For how many readings values have been the same, where those are too many."""
@@ -81,7 +77,7 @@ class Judge:
         return static
 
     def _limit(self, name: str, published: str, value: Value) -> int:
-        known = (published, self._renamed(name), name)
+        known = (published, self._sensor.renamed(name), name)
         if any(each in self._static.named for each in known):
             return self._static.of(*known) or 0
         if isinstance(value, (str, bool)):  # a word may well hold for weeks

@@ -114,6 +114,11 @@ class Sensor(Plugin):
         names = [*self.fields, *(f.name for f in self.measures[len(self.fields) :])]
         return tuple(replace(f, name=name) for f, name in zip(self.measures, names, strict=False))
 
+    def renamed(self, name: str) -> str:
+        """What option ``fields`` calls one of its fields; where it says nothing, the field's own name."""
+        pairs = zip(self.measures, self.named(), strict=False)
+        return next((field.name for own, field in pairs if own.name == name), name)
+
 
 class Refusal(NamedTuple):
     """Something that came in and is no telegram: where from, what it begins with, why, and its bytes in all."""

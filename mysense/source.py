@@ -78,12 +78,8 @@ class Source:
 
     def how(self, own: str) -> How:
         """What is made of the readings of a field in a window."""
-        said, known = self.options, (self.names[own], self._renamed(own), own)
+        said, known = self.options, (self.names[own], self.sensor.renamed(own), own)
         return How(said.statistic.of(*known), said.outliers.of(*known), said.counts)
-
-    def _renamed(self, own: str) -> str:
-        pairs = zip(self.sensor.measures, self.sensor.named(), strict=False)
-        return next((field.name for each, field in pairs if each.name == own), own)
 
     def fields(self) -> Iterator[Field]:
         """The fields that have come, as an ident names them."""

@@ -8,7 +8,7 @@ for the atmosphere.
 
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from mysense.options import seconds
 from mysense.plugin import option
@@ -89,7 +89,6 @@ PASSIVE, ASK, SLEEP, WAKE = command(0xE1, 0), command(0xE2, 0), command(0xE4, 0)
 class Sensor(SerialSensor):
     """Plantower PMS5003, PMS7003 and kin: dust sensors whose fan rests between two readings."""
 
-    ranges: ClassVar[Mapping[str, tuple[float, float]]] = dict.fromkeys(_DUST, (0.0, MOST))
     questions = (Question(ASK), Question(WAKE, SLEEP, 10.0))
 
     interval: float = option(120.0, "seconds from one reading to the next", parse=seconds)
@@ -103,6 +102,10 @@ class Sensor(SerialSensor):
     @property
     def measures(self) -> tuple[Field, ...]:  # type: ignore[override]
         return tuple(Field(name, _UNITS.get(name, "ug/m3"), self.model) for name in self._names())
+
+    @property
+    def ranges(self) -> Mapping[str, tuple[float, float]]:  # type: ignore[override]
+        return {name: (0.0, MOST) for name in self._names() if name in _DUST}
 
     def _names(self) -> tuple[str, ...]:
         """What it gives, the usual first."""

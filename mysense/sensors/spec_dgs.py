@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Mapping
 from math import inf
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 from mysense.errors import UnavailableError
 from mysense.options import seconds
@@ -95,7 +95,6 @@ def _pairs(text: str) -> list[tuple[str, str]]:
 class Sensor(SerialSensor):
     """SPEC DGS gas sensor; two of them are told apart by their serial numbers."""
 
-    ranges: ClassVar[Mapping[str, tuple[float, float]]] = dict.fromkeys(GASES, LIMITS)
     questions = (Question(ASK, patience=1.5),)
 
     interval: float = option(15.0, "seconds between two readings", parse=seconds)
@@ -114,6 +113,10 @@ class Sensor(SerialSensor):
             return ()
         device = f"SPEC DGS {vars(self).get('_serial') or serial}".rstrip()
         return Field(gas, "ppb", device), Field("gtemp", "C", device), Field("grh", "%", device)
+
+    @property
+    def ranges(self) -> Mapping[str, tuple[float, float]]:  # type: ignore[override]
+        return {field.name: LIMITS for field in self.measures if field.name in GASES}
 
     @classmethod
     def recognise(cls, heard: bytes) -> str | None:
