@@ -13,7 +13,10 @@ from mysense.trouble import STATIC as STANDS_STILL
 from mysense.window import How
 
 STEADY = 10
-"""Values in a row within the range of a field that say: it is well again."""
+"""Values in a row within the range of a field that say: it is well again; each further time twice as many.
+So one that is wrong now and then, for weeks, is not told every few minutes."""
+STEADIEST = 5120
+"""The most that are asked for."""
 
 
 class Judged(NamedTuple):
@@ -41,6 +44,7 @@ class Source:
         self._judge = Judge(sensor, options.ranges, options.static)
         self._troubles = troubles
         self._outside: dict[str, int] = {}  # published fields with values that cannot be true: good ones since then
+        self._steady: dict[str, int] = {}  # how many good ones it takes next time
 
     def judged(self, reading: Mapping[str, Value]) -> Judged:
         """What a reading is worth, of which each field has a name."""
@@ -72,8 +76,9 @@ class Source:
             self._outside[name] = 0
         for name in (self._outside.keys() & values.keys()) - outside.keys():
             self._outside[name] += 1
-            if self._outside[name] >= STEADY:
+            if self._outside[name] >= (steady := self._steady.get(name, STEADY)):
                 del self._outside[name]
+                self._steady[name] = min(2 * steady, STEADIEST)
                 self._troubles.end(self.section, RANGE, name)
 
     def how(self, own: str) -> How:

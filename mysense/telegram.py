@@ -181,7 +181,7 @@ def clean(values: Mapping[str, Value | None]) -> dict[str, Value]:
     return {
         name: value
         for name, value in values.items()
-        if value is not None and (type(value) is not float or math.isfinite(value))
+        if value is not None and (not isinstance(value, float) or math.isfinite(value))
     }
 
 

@@ -14,6 +14,17 @@ def tree(tmp_path):
     return Sysfs(tmp_path)
 
 
+@pytest.mark.parametrize(("up", "said"), [(35_000, 0), (60, 1)])
+def test_what_was_so_before_the_daemon_began_is_news_only_soon_after_the_start_of_the_machine(tree, up, said):
+    tree.pi(throttled=0x50000)
+    tree.write("proc/uptime", f"{up}.12 99.34\n")
+    with Sensor(root=tree.root) as sensor:
+        assert sensor.read()["undervolt"] == said
+        assert sensor.read()["undervolt"] == 0
+        tree.pi(throttled=0xD0000)
+        assert sensor.read()["throttled"] == 1
+
+
 def test_a_pi_tells_all(tree):
     tree.pi()
     with Sensor(root=tree.root, disk=tree.root) as sensor:

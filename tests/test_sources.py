@@ -344,6 +344,16 @@ def test_it_is_well_again_after_ten_good_values_and_that_is_told_too():
     assert (note.kind, note.values) == ("well", {"sensor": "sensor:a", "field": "temp", "trouble": "range"})
 
 
+def test_one_that_is_wrong_now_and_then_is_told_less_and_less_often():
+    kit = Kit({"sensor:a": Weather()})
+    for n in range(1100):
+        kit.node.give("sensor:a", {"temp": 999.0 if n % 11 == 0 else 20.0})
+    kit.pass_time()
+    kit.pass_time()
+
+    assert [t.kind for t in kit.telegrams(Note) if t.kind != "up"] == ["range", "well", "range"]
+
+
 def test_a_window_without_a_good_value_has_none():
     kit = Kit({"sensor:a": Weather()})
     kit.node.give("sensor:a", {"temp": 999.0, "rh": 50.0})

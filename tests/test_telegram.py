@@ -3,7 +3,14 @@
 import pytest
 
 from mysense.state import State
-from mysense.telegram import PRIVATE, Field, Ident, Location, check_name
+from mysense.telegram import PRIVATE, Field, Ident, Location, check_name, clean
+
+
+def test_numbers_of_other_libraries_that_are_none_are_missing_too():
+    class Number(float):
+        """As numpy has them."""
+
+    assert clean({"temp": Number("nan"), "rh": Number("inf"), "hpa": Number(1000)}) == {"hpa": 1000}
 
 
 def test_idents_that_say_the_same_have_the_same_digest_whenever_they_began():

@@ -20,6 +20,8 @@ from mysense.telegram import Field, Value
 
 UNDER_VOLTAGE, THROTTLED = 0x1, 0xE
 """Bits of the firmware's word: what is so now. The same bits 16 places higher: it was so since the start."""
+FRESH = 600.0
+"""Seconds after the start of a machine in which what was so since then is news."""
 _CPU = re.compile(r"cpu|soc|x86_pkg", re.IGNORECASE)
 
 Source = Callable[[], Mapping[str, Value]]
@@ -65,7 +67,8 @@ class Sensor(plugin.Sensor):
         return tuple(field for fields, _ in self._sources for field in fields)
 
     def open(self) -> None:
-        self._word, self._weak = 0, False
+        self._word: int | None = None
+        self._weak = False
         self._told: Set[str] = frozenset()
         self._sources = tuple(self._there())
         self._model = words(self.root / "proc/device-tree/model") or "no Raspberry Pi"
@@ -87,6 +90,9 @@ class Sensor(plugin.Sensor):
             yield _fields("uptime s"), lambda: {"uptime": first(up)}
 
     def _flags(self, word: int) -> Mapping[str, Value]:
+        if self._word is None:  # the first look: what was so days ago is no news
+            up = self.root / "proc/uptime"
+            self._word = 0 if up.exists() and first(up) < FRESH else word
         said, self._word = flags(word, self._word), word
         return said
 
