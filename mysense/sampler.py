@@ -69,7 +69,8 @@ class Sampler:
             past = self._clock.uptime() - saved["up"]
             age, at = past / SECOND, self._clock.now() - past
         if age < saved["left"]:
-            self._window, self._end, self._first = window, self._begun + saved["left"] - age, False
+            self._window, self._first = window, False
+            self._end = min(self._end, self._begun + saved["left"] - age)  # an interval may be shorter now
         elif window:
             self._old = at // SECOND, window.values(self.removed)
 

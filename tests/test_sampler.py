@@ -213,6 +213,20 @@ def test_a_restart_goes_on_with_the_window_that_was_open(clock):
     assert after.take() == ((T0 + 60) * SECOND, {"pm25": 15})
 
 
+def test_a_shorter_interval_counts_from_the_restart_on(clock):
+    before = sampler(clock, interval=3600)
+    before.add("sensor:a", {"pm25": 10})
+    clock.advance(5)
+    before.take()
+    before.add("sensor:a", {"pm25": 10})
+    saved = before.save(force=True)
+    after = sampler(clock, interval=10, saved=saved)
+    after.add("sensor:a", {"pm25": 20})
+    clock.advance(10)
+
+    assert after.take() == ((T0 + 15) * SECOND, {"pm25": 15})
+
+
 def test_a_window_that_ended_while_nothing_ran_is_handed_out_with_its_own_time(clock):
     before = sampler(clock, interval=60)
     before.add("sensor:a", {"pm25": 1})
