@@ -28,6 +28,14 @@ def fails(file):
     file.symlink_to("/proc/self/mem")
 
 
+@pytest.mark.parametrize(("told", "rh"), [("104200", 100.0), ("-1500", 0.0), ("99900", 99.9), ("150000", 150.0)])
+def test_humidity_in_fog_is_cropped_as_the_data_sheets_want_it(tmp_path, told, rh):
+    tree = Sysfs(tmp_path)
+    tree.iio("htu21", "1-0040", {"in_humidityrelative_input": told})
+    with Sensor(root=tree.root) as sensor:
+        assert sensor.read() == {"rh": rh}
+
+
 def test_a_bme280_has_its_fields_with_their_units(tree):
     tree.bme280()
 

@@ -68,6 +68,8 @@ KINDS = {
     "incli": Kind("incli", "degrees"),
     "magn": Kind("magn", "Gauss"),
 }
+FOG = (-6.0, 119.0)
+"""Where the formula of many humidity sensors ends (%): their data sheets want 0 to 100 of it, not all drivers do so."""
 _FILE = re.compile(r"in_(?P<kind>[a-z]+)(?P<index>\d+(?:-[a-z]+\d+)?)?(?:_(?P<more>[a-z0-9_&]+?))?_(?P<how>input|raw)")
 _NO_READING = re.compile(r"(?:.*_)?(?:peak|mean|trough)|quaternion")
 
@@ -89,7 +91,10 @@ class Channel(NamedTuple):
         else:
             offset = number(self.offset) if self.offset else 0
             said = scaled(number(self.raw), offset, number(self.scale) if self.scale else 1)
-        return round(said * self.kind.factor, 6)
+        value = round(said * self.kind.factor, 6)
+        if self.kind.field == "rh" and FOG[0] <= value <= FOG[1]:
+            return min(100.0, max(0.0, value))
+        return value
 
 
 def scaled(raw: float, offset: float = 0, scale: float = 1) -> float:
