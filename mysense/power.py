@@ -42,7 +42,11 @@ class Power:
             self._line = request, offset
         else:
             request, offset = self._line
-            request.set_value(offset, value)
+            try:
+                request.set_value(offset, value)
+            except OSError as error:  # the chip may be one on USB: look for it anew
+                self.close()
+                raise UnavailableError(_advice(self.pin, error)) from None
         self.on = on
 
     def close(self) -> None:

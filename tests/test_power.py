@@ -44,7 +44,7 @@ class Lines:
     """What was asked of gpiod, in its order."""
 
     def __init__(self):
-        self.done, self.refuses = [], 0
+        self.done, self.refuses, self.gone = [], 0, False
 
     def request_lines(self, path, config, consumer=None):
         if self.refuses:
@@ -57,6 +57,8 @@ class Lines:
         return self
 
     def set_value(self, offset, value):
+        if self.gone:
+            raise OSError(errno.ENODEV, "No such device")
         self.done.append(value.name)
 
     def release(self):
@@ -104,6 +106,18 @@ def test_a_line_that_cannot_be_had_says_what_to_do(lines, number, said):
 
     with pytest.raises(UnavailableError, match=said):
         Power("GPIO17").switch(True)
+
+
+def test_a_line_of_a_chip_that_was_pulled_out_is_looked_for_anew(lines):
+    power = Power("RELAY1")
+    power.switch(True)
+    lines.gone = True
+    with pytest.raises(UnavailableError, match="RELAY1 cannot be used: No such device"):
+        power.switch(False)
+    lines.gone = False
+    power.switch(True)
+
+    assert lines.done == ["gpiochip1/0 ACTIVE", "released", "gpiochip1/0 ACTIVE"]
 
 
 def test_a_line_that_is_not_there_is_told(lines):
