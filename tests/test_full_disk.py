@@ -13,10 +13,10 @@ from tests.fleet import Fleet, once
 from tests.kit import until
 from tests.mqtt import Loader
 from tests.proxy import Proxy
-from tests.relay import Relay
+from tests.relay import JOURNAL, Relay
 
 SIZE = 5_000_000
-NUMBER = 70_000
+NUMBER = 60_000
 CONF = """\
 [publisher:influxdb:hung]
 hostname = 127.0.0.1
@@ -41,7 +41,8 @@ def test_a_kit_on_a_full_disk_goes_on_and_says_what_was_lost_to_whom(own_mosquit
     with Proxy(influxd.port) as hung:
         hung.strike(Fault("hang"))
         kit = Relay(tmp_path / "kit", own_mosquitto, more=CONF.format(hung=hung))
-        kit.conf.write_text(kit.conf.read_text().replace(str(kit.journal), str(disk / "journal.db")))
+        conf = kit.conf.read_text().replace(str(kit.journal), str(disk / "journal.db"))
+        kit.conf.write_text(conf.replace(JOURNAL, f"{JOURNAL}\nmax_size = 50 MB"))  # so that the reserve has room
         kit.journal = disk / "journal.db"
         with kit:
             kit.listens()

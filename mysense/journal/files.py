@@ -101,7 +101,6 @@ def prepare(db: sqlite3.Connection, path: Path) -> None:
     """Make the tables, or upgrade older ones."""
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA journal_size_limit = 2000000")
-    db.execute("PRAGMA wal_autocheckpoint = 500")
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version > schema.VERSION:
         raise JournalError(f"{path} was written by a newer mysense (schema {version}); upgrade mysense")

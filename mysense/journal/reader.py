@@ -132,6 +132,11 @@ class Reader:
         [(pages,)], [(free,)], [(each,)] = (self.query(f"PRAGMA {name}") for name in names)
         return int((pages - free) * each)
 
+    def free(self) -> int:
+        """Bytes that are free in the file."""
+        [(free,)], [(each,)] = self.query("PRAGMA freelist_count"), self.query("PRAGMA page_size")
+        return int(free * each)
+
     def grown(self, last: int) -> None:
         """There are entries up to *last* now: wake whoever waits."""
         with self._grown:

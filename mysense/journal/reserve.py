@@ -3,8 +3,10 @@
 import os
 from pathlib import Path
 
-SIZE = 1_000_000
-"""Bytes of the reserve, or a fiftieth of what the journal may take if that is less."""
+SIZE = 4_000_000
+"""Bytes of the reserve, or a 25th of what the journal may take if that is less."""
+PAGE = 4096
+"""Bytes of a page of SQLite."""
 
 
 class Reserve:
@@ -12,19 +14,25 @@ class Reserve:
 
     def __init__(self, journal: Path, max_size: int) -> None:
         self._path = journal.with_name(f"{journal.name}.reserve")
-        self._size = min(SIZE, max_size // 50)
+        self._size = min(SIZE, max_size // 25)
+        self.pages = max(25, self._size // 2 // PAGE)
+        """How many pages may wait in the write-ahead log: the reserve must hold them, and a commit beside,
+        since on a full disk nothing can be deleted before they are in the file, which may grow by all of them."""
         self.take()
 
-    def take(self) -> None:
-        """Take the room, if it is there."""
+    def take(self, part: bool = False) -> None:
+        """Take the room, if it is there; with *part*, three quarters of what there is, if that is less."""
         if self._path.exists():
             return
-        room = os.statvfs(self._path.parent)
-        if room.f_bavail * room.f_frsize < self._size:
+        disk = os.statvfs(self._path.parent)
+        size, room = self._size, disk.f_bavail * disk.f_frsize
+        if part:
+            size = min(size, room // 4 * 3)
+        if size > room or not size:
             return
         try:
             with self._path.open("wb") as file:
-                os.posix_fallocate(file.fileno(), 0, self._size)
+                os.posix_fallocate(file.fileno(), 0, size)
         except OSError:  # not on this file system: then there is none
             self._path.unlink(missing_ok=True)
 

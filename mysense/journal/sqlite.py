@@ -3,8 +3,10 @@
 import errno
 import logging
 import sqlite3
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import closing
+from math import inf
 from pathlib import Path
 
 from mysense.clock import Clock
@@ -18,10 +20,13 @@ from mysense.journal.files import PRIVATE, open_sound, spoiled, written
 from mysense.journal.locks import Locks
 from mysense.journal.reader import Reader
 from mysense.journal.rejected import keep as keep_rejected
-from mysense.journal.reserve import Reserve
+from mysense.journal.reserve import PAGE, Reserve
 from mysense.journal.retention import STEP, Retention
 from mysense.journal.writer import Work, Writer
 from mysense.telegram import SECOND, Ident, Telegram
+
+TOLD = 3600.0
+"""Seconds between two full disks of which one speaks: it is the same one until then."""
 
 log = logging.getLogger("mysense")
 
@@ -56,12 +61,13 @@ class SqliteJournal:
         except OSError as error:
             raise OSError(error.errno, f"the journal cannot be written: {error.strerror}", str(self.path)) from None
         self.locks.enter()
-        self._reserve = Reserve(self.path, max_size)
+        self._reserve, self._told = Reserve(self.path, max_size), -inf
         try:
             self._write, self._notes = open_sound(self.path, self.locks, str(self._opened // SECOND))
         except BaseException:
             self.locks.close()
             raise
+        self._write.execute(f"PRAGMA wal_autocheckpoint = {self._reserve.pages}")
         self._write.execute(f"PRAGMA synchronous = {'FULL' if durability == 'full' else 'NORMAL'}")
         self._reader = Reader(self.path, reading=False, damage=self._damage)
         self._appender = Appender(self._reader, self.clock)
@@ -171,18 +177,29 @@ class SqliteJournal:
             try:
                 self._do(work)
             finally:
-                self._reserve.take()
+                self._reserve.take(part=True)
 
     def _make_room(self) -> None:
         """On a full disk: what all have passed goes, and if that is nothing, the oldest that is unsent."""
-        log.warning("journal: the disk is full; the oldest entries go")
+        now = time.monotonic()
+        log.log(
+            logging.WARNING if now - self._told > TOLD else logging.DEBUG,
+            "journal: the disk is full; the oldest entries go",
+        )
+        self._told = now
         self._reserve.give()  # to delete needs room, too
         self._reader.write_wal_back()
         self.flush()  # acknowledgements that wait
-        force = not self._drop(500)
-        for _ in range(10):  # in small steps: each is written before it makes room
+        force = self._reader.free() < self._enough() and not self._drop(500)
+        for _ in range(100):  # in small steps: each is written before it makes room
+            if self._reader.free() >= self._enough():
+                break
             self._drop(500, force)
             self._reader.write_wal_back()
+
+    def _enough(self) -> int:
+        """Bytes that must be free in the file itself, so that it does not grow again at once."""
+        return min(self._reserve.pages * PAGE, self._reader.size() // 10)
 
     def _after(self, db: sqlite3.Connection, done: bool) -> None:
         """Behind a commit: wake whoever waits. Behind a failure: begin anew with what is on disk."""
