@@ -162,4 +162,6 @@ def main(path: str, *described: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 3 or sys.argv[1].startswith("-"):
+        sys.exit("usage: python -m mysense.testing.i2c PATH CHIP@ADDRESS …, such as /tmp/bus bme280@0x76 sht31@0x44")
     main(*sys.argv[1:])

@@ -14,6 +14,7 @@ on real lines goes wrong here when it is asked for: ``line.fault`` changes what 
 its port.
 """
 
+import argparse
 import os
 import pty
 import sys
@@ -24,10 +25,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from select import select
 from typing import Self
 
 from mysense.clock import Clock
+from mysense.testing import devices
 
 _RATES = {9600: termios.B9600, 115200: termios.B115200}
 
@@ -152,7 +155,11 @@ class Line:
 
 def main() -> None:
     """Play the devices that are named on the command line until standard input ends."""
-    lines = [Line(import_module(f"mysense.testing.devices.{name}").Device()) for name in sys.argv[1:]]
+    there = sorted(each.name for each in iter_modules(devices.__path__))
+    parser = argparse.ArgumentParser(prog="python -m mysense.testing.serial", description=main.__doc__)
+    parser.add_argument("device", nargs="+", choices=there, metavar="DEVICE", help=f"one of {', '.join(there)}")
+    names = parser.parse_args().device
+    lines = [Line(import_module(f"mysense.testing.devices.{name}").Device()) for name in names]
     for line in lines:
         print(line.port, flush=True)  # noqa: T201
     sys.stdin.read()
