@@ -13,6 +13,7 @@ A suite is a class to derive from; it asks for one method, ``make``::
 a folder) comes from a fixture with ``autouse`` in the class.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -39,11 +40,12 @@ _SUITES = {
 }
 
 
+if pytest := sys.modules.get("pytest"):  # a test run: then what a suite compares is shown when it differs
+    pytest.register_assert_rewrite(*sorted({f"{__name__}.{module}" for module in _SUITES.values()}))
+
+
 def __getattr__(name: str) -> Any:
     """A suite, imported when it is asked for: who only wants simulated devices has no pytest."""
     if name not in _SUITES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import pytest
-
-    pytest.register_assert_rewrite(*sorted({f"{__name__}.{module}" for module in _SUITES.values()}))
     return getattr(import_module(f"{__name__}.{_SUITES[name]}"), name)
