@@ -141,6 +141,7 @@ def test_a_kit_takes_in_others_and_not_itself(own_mosquitto, tmp_path):
         with witness:
             witness.listens()
             kit.start()
+            until(lambda: kit.worker("subscriber:mqtt")["state"] == "running")  # a broker keeps nothing before that
             Loader(own_mosquitto).load(fleet.messages(range(100)))
             until(lambda: len(times(witness)) >= 3)
             kit.stop()
