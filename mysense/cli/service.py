@@ -126,10 +126,12 @@ def status(ctx: click.Context, as_json: bool) -> None:
 def _numbers(path: Path) -> dict[str, Any] | None:
     """The journal in numbers while nobody runs; None when there is none, or it is just being made."""
     try:
+        if not path.exists():
+            return None
         journal = SqliteJournal.open_existing(path)
         numbers = status_of(journal)
         journal.close()
-    except (OSError, JournalError, sqlite3.OperationalError):
+    except (JournalError, sqlite3.OperationalError):  # it has no tables yet
         return None
     return numbers
 
