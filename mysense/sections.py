@@ -76,9 +76,7 @@ class Reader:
         if self.problems:
             raise ConfigError(*sorted(self.problems, key=self._line))
         if path and self._written and (command := secrets.closing(path)):
-            self.notices.append(
-                f"{path} holds {' and '.join(self._written)}, and can be read by others: {command}"
-            )
+            self.notices.append(f"{path} holds {' and '.join(self._written)}, and can be read by others: {command}")
         self._look_at_fields([end for end in ends if end.options.enabled])
         if meta := self._filled.get("meta"):
             extra: dict[str, Item] = dict(meta.texts)

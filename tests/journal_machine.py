@@ -377,7 +377,6 @@ class SqliteMachine(JournalMachine):
         assert error == FULL or first == before
         self.model.drop(first - 1)
 
-
         def stored(model: JournalModel) -> None:
             model.append(batch, SOURCES[1], "7", {"k": "7"})
 

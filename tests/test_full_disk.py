@@ -3,9 +3,8 @@
 Everywhere else, ``tests/journal_machine.py`` has every write of a journal fail as on a full disk.
 """
 
-import os
 import subprocess
-import sys
+from itertools import repeat
 
 import pytest
 
@@ -69,9 +68,8 @@ def test_a_kit_on_a_full_disk_goes_on_and_says_what_was_lost_to_whom(own_mosquit
 
 def filled(disk):
     """The disk is full to its last byte, by somebody else."""
-    with pytest.raises(OSError, match="No space"), (disk / "filler").open("wb", buffering=0) as file:
-        while True:
-            file.write(bytes(4096))
+    with (disk / "filler").open("wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
+        file.writelines(repeat(bytes(4096)))
 
 
 def worked(path, count):
