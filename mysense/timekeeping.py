@@ -16,6 +16,8 @@ SLACK = 60 * SECOND
 """How far the clock may stand behind what was measured last: the sampler gets over that."""
 STEP = SECOND
 """What a clock must move at once to count as set: a time service that only corrects it is slower."""
+MOMENT = SECOND // 20
+"""Within so long two clocks must be read to be compared."""
 
 log = logging.getLogger("mysense")
 
@@ -62,10 +64,11 @@ class Timekeeper(Clock):
 
     def look(self) -> Change | None:
         """What has happened to the clock since the last look."""
+        doubted = self.waits and self.doubt()  # first: what is read of a clock before it is set is wrong behind that
         known, started = self.started, self._start()
         self.started = started
         if self.boot and self.waits:
-            if self.doubt():
+            if doubted:
                 return None
             since = self.boot.start
             self.boot = self.boot._replace(start=started, dating=Dating.SET)
@@ -75,8 +78,12 @@ class Timekeeper(Clock):
         return Change(by, None, f"the clock was set {'forward' if by > 0 else 'back'} by {abs(by) // SECOND} s")
 
     def _start(self) -> int:
+        for _ in range(10):
+            before, now = self._clock.uptime(), self._clock.now()
+            if self._clock.uptime() - before < MOMENT:  # else something held us up between the two
+                break
         # A whole second, so that all times remain whole.
-        return (self._clock.now() - self._clock.uptime()) // SECOND * SECOND
+        return (now - before) // SECOND * SECOND
 
     def now(self) -> int:
         return self.boot.start + self.uptime() if self.boot and self.waits else self._clock.now()

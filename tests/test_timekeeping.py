@@ -7,10 +7,12 @@ from dataclasses import replace
 import pytest
 
 from mysense.errors import UnavailableError
+from mysense.journal import Dating
 from mysense.plugin import Sensor, option
 from mysense.settings import DaemonOptions, Identity
 from mysense.telegram import SECOND, Data, Field, Ident, Note, ident_of
 from mysense.testing.clock import ManualClock
+from mysense.timekeeping import Timekeeper
 from tests.test_daemon import Collector, Running, settings, until
 
 OLD = 1_600_000_000
@@ -389,3 +391,42 @@ def test_status_is_sensible_after_the_clock_was_set(kit):
 
     ages = [now - said["since"], now - said["journal"]["since"], *(now - w["since"] for w in said["workers"])]
     assert all(0 <= age <= 100 * SECOND for age in ages)
+
+
+class SetWhileAsked(ManualClock):
+    """The time service sets it in the very moment in which it is asked."""
+
+    def synchronised(self):
+        self.set(1_700_000_000, True)
+        return True
+
+
+def test_a_clock_that_is_set_while_one_looks_is_not_mixed_with_what_it_said_before():
+    clock = ManualClock(1_500_000_000, False)
+    keeper = Timekeeper(clock, False, 0, [])
+    clock.__class__ = SetWhileAsked
+    keeper.look()
+
+    assert keeper.boot.dating == Dating.SET
+    assert keeper.boot.start == 1_700_000_000 * SECOND - clock.uptime()
+
+
+class HeldUp(ManualClock):
+    """Half a minute passes as soon as the time of day was read, once."""
+
+    held = False
+
+    def now(self):
+        read = super().now()
+        if not self.held:
+            self.held = True
+            self.advance(30)
+        return read
+
+
+def test_whoever_is_held_up_between_two_clocks_reads_them_again():
+    clock = ManualClock()
+    keeper = Timekeeper(clock, True, 0, [])
+    clock.__class__ = HeldUp
+
+    assert keeper.look() is None
