@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from mysense import naming, options, registry, secrets
+from mysense import naming, options, registry, secrets, slips
 from mysense.errors import ConfigError
 from mysense.ini import Section
 from mysense.perfield import PerField
@@ -61,6 +61,7 @@ class Reader:
         self._written: list[str] = []  # the secrets that stand in the file itself
         self._filled: dict[str, Filled] = {}
         for name, section in sections.items():
+            self.problems += [f"{file}:{line}: [{name}] {slip}" for line, slip in slips.indented(section)]
             self._filled[name], problems = fill(section, env, file)
             self.problems += problems
 
