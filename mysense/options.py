@@ -65,6 +65,18 @@ def size(text: str) -> int:
     return int(_measured(text, _SIZES, "a size: write bytes, or 500 kB, 20 MB, 2 GB", 2.0**62))
 
 
+def host(text: str) -> str:
+    """*text* if it is the name or the number of a host, else ValueError.
+
+    >>> host("broker.example.org"), host("::1")
+    ('broker.example.org', '::1')
+    """
+    if "/" in text or len(text.split()) > 1 or text.count(":") == 1:
+        shown = "this" if "@" in text else repr(text)  # before it may stand a password
+        raise ValueError(f"{shown} is more than the name of a host: the port has an option of its own, and so has ssl")
+    return text
+
+
 def pattern(text: str) -> str:
     """*text* if it is a regular expression, else ValueError.
 
@@ -129,6 +141,8 @@ class Option:
         except ValueError as error:
             if self.kind in (bool, int, float) and (" #" in text or " ;" in text):
                 raise ValueError(f"{error}; a comment stands on a line of its own") from None
+            if quoted(text):
+                raise ValueError(f"{error}; write it without quotes") from None
             raise
 
     def _bounded(self, text: str) -> Any:
@@ -211,6 +225,15 @@ def _reason(option: Option, error: Exception, shown: str | None) -> str:
     if option.secret or shown:
         return f"the value of {shown or option.name} is not usable"
     return _unbroken(str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}")
+
+
+def quoted(text: str) -> bool:
+    """Whether *text* stands in quotes, as other formats want it.
+
+    >>> quoted('"kit"'), quoted("'kit'"), quoted('kit"')
+    (True, True, False)
+    """
+    return len(text) > 2 and text[0] == text[-1] and text[0] in "\"'"
 
 
 def _unbroken(text: str) -> str:
