@@ -71,6 +71,8 @@ def host(text: str) -> str:
     >>> host("broker.example.org"), host("::1")
     ('broker.example.org', '::1')
     """
+    if quoted(text):
+        raise ValueError(f"{text!r} is no name of a host")
     if "/" in text or len(text.split()) > 1 or text.count(":") == 1:
         shown = "this" if "@" in text else repr(text)  # before it may stand a password
         raise ValueError(f"{shown} is more than the name of a host: the port has an option of its own, and so has ssl")

@@ -67,6 +67,7 @@ def test_a_text_becomes_a_value(name, text, value):
         ("number", "5 # five", "a comment stands on a line of its own"),
         ("whole", '"5"', "write it without quotes"), ("choice", "'red'", "write it without quotes"),
         ("place", "http://a", "'http://a' is more than the name of a host: the port has an option of its own"),
+        ("place", '"localhost"', "is no name of a host; write it without quotes"),
         ("place", "a:8086", "more than the name"), ("place", "a 8086", "more than the name"),
         ("place", "http://ios:acacadabra@a", "this is more than the name of a host"),
         ("needed", "", "required: must be there"), ("nedded", "x", "unknown option, did you mean 'needed'?"),
