@@ -204,6 +204,18 @@ def test_a_command_nearly_right_is_answered_with_the_right_one():
     assert "did you mean 'status'" in mysense("statsu", code=2).stderr
 
 
+@pytest.mark.parametrize("command", [(), ("journal",), ("config",), ("publish",), ("influxdb",)])
+def test_the_help_says_in_whole_sentences_what_commands_do(command):
+    said = " ".join(mysense(*command, "--help").stdout.partition("Commands:")[2].split())
+
+    assert said
+    assert "..." not in said
+
+
+def test_the_help_of_tryouts_names_the_plugins():
+    assert "  mqtt " in mysense("publish", "--help").stdout
+
+
 @pytest.mark.parametrize("command", ["run", "start", "stop", "status", "check", "plugins", "config", "publish", "tap",
                                      "journal", "demo", "publish influxdb", "journal export"])  # fmt: skip
 def test_every_command_has_help(command):

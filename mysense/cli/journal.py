@@ -9,6 +9,7 @@ import click
 
 from mysense import control, wire
 from mysense.cli.common import amount, config_option, existing_journal, json_option, settings, show_json, table
+from mysense.cli.help import Group
 from mysense.daemon import open_journal, status_of
 from mysense.errors import UnavailableError
 from mysense.journal import Entry, Rejected
@@ -44,7 +45,7 @@ def tap(ctx: click.Context, count: int | None, node: str | None) -> None:
         pass
 
 
-@click.group()
+@click.group(cls=Group)
 def journal() -> None:
     """Look into the journal, and mend what waits for a person."""
 
