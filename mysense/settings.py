@@ -213,6 +213,16 @@ class Settings:
         """The enabled sections of one kind."""
         return tuple(end for end in self.ends if end.kind == kind and end.options.enabled)
 
+    @property
+    def idle(self) -> tuple[str, ...]:
+        """What there is to tell where nothing comes in, or nothing goes out."""
+        said = []
+        if not self.of("sensor") and not self.of("subscriber"):
+            said.append("nothing is measured: no [sensor:…] or [subscriber:…] is switched on")
+        if not self.of("publisher"):
+            said.append("nothing is published: no [publisher:…] is switched on")
+        return tuple(said)
+
 
 CORE: dict[str, type] = {
     "id": Identity,

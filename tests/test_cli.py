@@ -1,8 +1,10 @@
 """The commands, typed as a person types them."""
 
 import json
+import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -119,6 +121,33 @@ def test_check_says_what_fails_and_why(tmp_path):
     assert "/dev/nothing-here" in failed["text"]
 
 
+def test_a_kit_that_measures_nothing_or_that_nobody_hears_of_is_told(tmp_path):
+    conf = tmp_path / "MySense.conf"
+    conf.write_text(f"[journal]\npath = {tmp_path / 'journal.db'}\n[publisher:console]\nenabled = no\n")
+    said = mysense("check", "-c", conf).stdout
+
+    assert "nothing is measured: no [sensor:…] or [subscriber:…] is switched on" in said
+    assert "nothing is published" in said
+    conf.write_text(f"{conf.read_text()}[sensor:simulated]\n")
+    assert "nothing is measured" not in mysense("check", "-c", conf).stdout
+    said = mysense("run", "--once", "-c", conf, code=None).stderr
+    assert "nothing is published: no [publisher:…] is switched on" in said
+
+
+def test_an_installed_plugin_that_cannot_be_loaded_is_told_beside_the_others(tmp_path):
+    (tmp_path / "halfway.py").write_text("import nothing_of_that_name\n")
+    about = tmp_path / "halfway-1.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Name: halfway\nVersion: 1\n")
+    (about / "entry_points.txt").write_text("[mysense.channels]\nhalfway = halfway\n")
+    done = mysense("plugins", env=os.environ | {"PYTHONPATH": f"{tmp_path}:{Path.cwd()}"})
+
+    assert "publisher:console" in done.stdout
+    assert done.stderr == (
+        "the channel 'halfway' (module halfway) cannot be loaded: No module named 'nothing_of_that_name'\n"
+    )
+
+
 def test_plugins_are_listed(kit):
     said = mysense("plugins").stdout
     rows = json.loads(mysense("plugins", "--json").stdout)
@@ -158,6 +187,7 @@ def test_what_was_exported_can_be_published(finished, tmp_path):
     exported.write_text(mysense("journal", "export", "-c", finished.conf).stdout)
     done = mysense("publish", "csv", exported, "--directory", tmp_path / "csv")
 
+    assert "as 'mysense journal export' writes them" in " ".join(mysense("publish", "csv", "-h").stdout.split())
     assert "of 1 node" in done.stderr
     assert list((tmp_path / "csv").glob("Test_k1_*.csv"))
 
