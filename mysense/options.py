@@ -18,7 +18,13 @@ from mysense.shown import learn
 T = TypeVar("T")
 
 BOOLEANS = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
-_UNITS = {"": 1, "s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_UNITS = {
+    **dict.fromkeys(("", "s", "sec", "second", "seconds"), 1),
+    **dict.fromkeys(("min", "m", "minute", "minutes"), 60),
+    **dict.fromkeys(("h", "hour", "hours"), 3600),
+    **dict.fromkeys(("d", "day", "days"), 86400),
+    **dict.fromkeys(("w", "week", "weeks"), 604800),
+}
 _SIZES = {"": 1, "b": 1, "k": 10**3, "kb": 10**3, "m": 10**6, "mb": 10**6, "g": 10**9, "gb": 10**9}
 
 _SHOWN = (("d", 86400), ("h", 3600), ("min", 60)), (("GB", 10**9), ("MB", 10**6))
@@ -48,10 +54,10 @@ def option(
 
 
 def seconds(text: str) -> float:
-    """A duration in seconds: a plain number, or one with s, min, h, d or w.
+    """A duration in seconds: a plain number, or one with s, min, h, d or w, or the whole word.
 
-    >>> seconds("90"), seconds("1.5 h"), seconds("30d")
-    (90.0, 5400.0, 2592000.0)
+    >>> seconds("90"), seconds("1.5 h"), seconds("30d"), seconds("2 hours")
+    (90.0, 5400.0, 2592000.0, 7200.0)
     """
     return _measured(text, _UNITS, "a time: write seconds, or 30 s, 5 min, 2 h, 7 d", 9e9)  # more, no thread can wait
 

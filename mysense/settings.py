@@ -48,7 +48,9 @@ class Identity:
     """Who this kit is, and where it stands."""
 
     project: str = option("Demo", "name of the project the kit belongs to", parse=check_name)
-    serial: str = option("", "serial number of the kit; empty: that of the Pi's CPU", parse=check_name)
+    serial: str = option(
+        "", "serial number of the kit; empty: that of the Pi's CPU, elsewhere the host's name", parse=check_name
+    )
     label: str = option("", "a short name for people", parse=one_line)
     geolocation: Location | None = option(
         None, "where it stands: lat,lon,alt in degrees and metres", parse=Location.parse
