@@ -4,11 +4,13 @@ import json
 import os
 import signal
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
 
 from tests.kit import Kit, mysense, until
+from tests.servers import free_ports
 
 CONF = """
 [id]
@@ -167,6 +169,27 @@ def test_the_journal_can_be_looked_into(finished):
     assert json.loads(exported[0])["ident"]["serial"] == "k1"
     assert "pm25" in json.loads(exported[1])["data"]
     assert "nothing wrong" in checked.stderr
+
+
+def test_repeats_are_counted_at_once_in_the_journal_of_a_daemon_that_runs(kit):
+    [port] = free_ports(1)
+    with kit.conf.open("a") as conf:
+        conf.write(f"[subscriber:influxlisten]\nport = {port}\n")
+    kit.start()
+    for _ in range(2):
+        until(lambda: written(port, b"room,device=k1 co2=612 1700000000"))
+
+    assert "1 repeats recognised" in mysense("journal", "status", "-c", kit.conf).stdout
+
+
+def written(port, line):
+    """Whether a listener has taken a line; None until it listens."""
+    try:
+        where = f"http://127.0.0.1:{port}/write?db=lab&precision=s"
+        with urllib.request.urlopen(where, line, timeout=20) as answer:
+            return answer.status == 204
+    except OSError:
+        return None
 
 
 def test_a_cursor_without_a_section_is_pointed_out_and_can_be_forgotten(finished, tmp_path):
