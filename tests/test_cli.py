@@ -128,7 +128,9 @@ def test_a_kit_that_measures_nothing_or_that_nobody_hears_of_is_told(tmp_path):
     conf.write_text(f"[journal]\npath = {tmp_path / 'journal.db'}\n[publisher:console]\nenabled = no\n")
     said = mysense("check", "-c", conf).stdout
 
-    assert "nothing is measured: no [sensor:…] or [subscriber:…] is switched on" in said
+    assert said.splitlines()[1].split(maxsplit=2) == [
+        "config", "note", "nothing is measured: no [sensor:…] or [subscriber:…] is switched on",
+    ]  # fmt: skip
     assert "nothing is published" in said
     conf.write_text(f"{conf.read_text()}[sensor:simulated]\n")
     assert "nothing is measured" not in mysense("check", "-c", conf).stdout
