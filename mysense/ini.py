@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass, field
 
-_SECTION = re.compile(r"\[(?P<name>[^\]]*)\]\s*(?:[#;].*)?$")
-_OPTION = re.compile(r"(?P<name>[^=:\s][^=:]*?)\s*[=:]\s*(?P<text>.*)$")
+SECTION = re.compile(r"\[(?P<name>[^\]]*)\]\s*(?:[#;].*)?$")
+OPTION = re.compile(r"(?P<name>[^=:\s][^=:]*?)\s*[=:]\s*(?P<text>.*)$")
 
 
 @dataclass
@@ -15,6 +15,8 @@ class Section:
     line: int
     texts: dict[str, str] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
+    indented: list[tuple[int, str, str]] = field(default_factory=list)
+    """The lines that go on with an option: where each stands, whose it is, and what it says."""
 
 
 def read(text: str) -> tuple[dict[str, Section], list[tuple[int, str]]]:
@@ -33,12 +35,13 @@ def read(text: str) -> tuple[dict[str, Section], list[tuple[int, str]]]:
             option = "" if not stripped else option
         elif line[0] in " \t" and section and option:
             section.texts[option] = f"{section.texts[option]}\n{stripped}".strip()
-        elif match := _SECTION.match(stripped):
+            section.indented.append((number, option, stripped))
+        elif match := SECTION.match(stripped):
             name, option = match["name"].strip(), ""
             if name in sections:
                 mistakes.append((number, f"[{name}] is here again; it began in line {sections[name].line}"))
             section = sections.setdefault(name, Section(name, number))
-        elif not (match := _OPTION.match(stripped)):
+        elif not (match := OPTION.match(stripped)):
             mistakes.append((number, "this is neither [section] nor option = value"))  # it may be a password
         elif section is None:
             mistakes.append((number, f"{match['name']!r} stands before the first [section]"))

@@ -18,7 +18,13 @@ from mysense.shown import learn
 T = TypeVar("T")
 
 BOOLEANS = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
-_UNITS = {"": 1, "s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_UNITS = {
+    **dict.fromkeys(("", "s", "sec", "second", "seconds"), 1),
+    **dict.fromkeys(("min", "m", "minute", "minutes"), 60),
+    **dict.fromkeys(("h", "hour", "hours"), 3600),
+    **dict.fromkeys(("d", "day", "days"), 86400),
+    **dict.fromkeys(("w", "week", "weeks"), 604800),
+}
 _SIZES = {"": 1, "b": 1, "k": 10**3, "kb": 10**3, "m": 10**6, "mb": 10**6, "g": 10**9, "gb": 10**9}
 
 _SHOWN = (("d", 86400), ("h", 3600), ("min", 60)), (("GB", 10**9), ("MB", 10**6))
@@ -48,10 +54,10 @@ def option(
 
 
 def seconds(text: str) -> float:
-    """A duration in seconds: a plain number, or one with s, min, h, d or w.
+    """A duration in seconds: a plain number, or one with s, min, h, d or w, or the whole word.
 
-    >>> seconds("90"), seconds("1.5 h"), seconds("30d")
-    (90.0, 5400.0, 2592000.0)
+    >>> seconds("90"), seconds("1.5 h"), seconds("30d"), seconds("2 hours")
+    (90.0, 5400.0, 2592000.0, 7200.0)
     """
     return _measured(text, _UNITS, "a time: write seconds, or 30 s, 5 min, 2 h, 7 d", 9e9)  # more, no thread can wait
 
@@ -63,6 +69,20 @@ def size(text: str) -> int:
     500000000
     """
     return int(_measured(text, _SIZES, "a size: write bytes, or 500 kB, 20 MB, 2 GB", 2.0**62))
+
+
+def host(text: str) -> str:
+    """*text* if it is the name or the number of a host, else ValueError.
+
+    >>> host("broker.example.org"), host("::1")
+    ('broker.example.org', '::1')
+    """
+    if quoted(text):
+        raise ValueError(f"{text!r} is no name of a host")
+    if "/" in text or len(text.split()) > 1 or text.count(":") == 1:
+        shown = "this" if "@" in text else repr(text)  # before it may stand a password
+        raise ValueError(f"{shown} is more than the name of a host: the port has an option of its own, and so has ssl")
+    return text
 
 
 def pattern(text: str) -> str:
@@ -129,6 +149,8 @@ class Option:
         except ValueError as error:
             if self.kind in (bool, int, float) and (" #" in text or " ;" in text):
                 raise ValueError(f"{error}; a comment stands on a line of its own") from None
+            if quoted(text):
+                raise ValueError(f"{error}; write it without quotes") from None
             raise
 
     def _bounded(self, text: str) -> Any:
@@ -211,6 +233,15 @@ def _reason(option: Option, error: Exception, shown: str | None) -> str:
     if option.secret or shown:
         return f"the value of {shown or option.name} is not usable"
     return _unbroken(str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}")
+
+
+def quoted(text: str) -> bool:
+    """Whether *text* stands in quotes, as other formats want it.
+
+    >>> quoted('"kit"'), quoted("'kit'"), quoted('kit"')
+    (True, True, False)
+    """
+    return len(text) > 2 and text[0] == text[-1] and text[0] in "\"'"
 
 
 def _unbroken(text: str) -> str:

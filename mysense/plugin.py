@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any, ClassVar, NamedTuple, Self, dataclass_transform
 
+from mysense.options import host as host
 from mysense.options import option as option
 from mysense.options import seconds as seconds
 from mysense.state import State

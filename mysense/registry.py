@@ -47,6 +47,18 @@ def names(kind: str) -> list[str]:
     return sorted(name for name in known if hasattr(_module(kind, package, name), base.__name__))
 
 
+def broken() -> list[str]:
+    """A sentence for each installed plugin that cannot be loaded: ``names`` passes it over."""
+    sentences = []
+    for package in dict.fromkeys(package for package, _ in KINDS.values()):
+        for name, module in sorted(_installed(package).items()):
+            try:
+                _load(package.rpartition(".")[2].removesuffix("s"), name, module)
+            except ConfigError as error:
+                sentences += [" ".join(problem.split()) for problem in error.problems]
+    return sentences
+
+
 @cache
 def builtin(package: str) -> frozenset[str]:
     """The names of the modules in one of our own packages."""

@@ -1,11 +1,11 @@
 """Sections to settings: each is checked, and every mistake told at once, before anything starts."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from mysense import naming, options, registry, secrets
+from mysense import naming, options, registry, secrets, slips
 from mysense.errors import ConfigError
 from mysense.ini import Section
 from mysense.perfield import PerField
@@ -61,8 +61,10 @@ class Reader:
         self._written: list[str] = []  # the secrets that stand in the file itself
         self._filled: dict[str, Filled] = {}
         for name, section in sections.items():
+            self.problems += [f"{file}:{line}: [{name}] {slip}" for line, slip in slips.indented(section)]
             self._filled[name], problems = fill(section, env, file)
             self.problems += problems
+            self.notices += slips.in_quotes(section)
 
     def settings(self, path: Path | None) -> Settings:
         """Everything, or ConfigError with every problem, in the order of the lines."""
@@ -89,8 +91,10 @@ class Reader:
     def _make(self, cls: type, section: Section, filled: Filled | None = None) -> Any:
         """A *cls* of what a section says, or None and its problems."""
         filled = filled or self._filled.get(section.name, Filled({}, {}))
+        known = options.declared(cls)
+        self._strangers(section.name, filled.texts, known)
         try:
-            return options.parse(cls, filled.texts, where(self.file, section), filled.shown)
+            return options.parse(cls, _only(filled.texts, known), where(self.file, section), filled.shown)
         except ConfigError as error:
             self.problems += error.problems
             return None
@@ -128,8 +132,7 @@ class Reader:
         if not (cls := self._plugin(section)):
             return None
         known = options.declared(cls)
-        for name in texts.keys() - known.keys() - common.keys():
-            self._problem(section.name, name, f"unknown option{options.nearest(name, [*known, *common])}")
+        self._strangers(section.name, texts, {**common, **known})
         filled = self._network(section, Filled(_only(texts, known), dict(shown)), set(known))
         self._written += [
             f"[{section.name}] {o.name}"
@@ -218,6 +221,13 @@ class Reader:
             near = f", it is written {' or '.join(meant)}" if meant else ""
             near = near or options.nearest(section.name, every) or options.nearest(kind, every)
             self._problem(section.name, "", f"unknown section{near}")
+
+    def _strangers(self, section: str, names: Iterable[str], known: Mapping[str, object]) -> None:
+        """Options that a section does not have, with the right name or the right section."""
+        for name in names:
+            if name not in known:
+                meant = options.nearest(name, known) or slips.elsewhere(name, self.sections)
+                self._problem(section, name, f"unknown option{meant}")
 
     def _line(self, problem: str) -> tuple[int, str]:
         match = re.match(r"(\d+):", problem.removeprefix(f"{self.file}:"))

@@ -48,7 +48,9 @@ class Identity:
     """Who this kit is, and where it stands."""
 
     project: str = option("Demo", "name of the project the kit belongs to", parse=check_name)
-    serial: str = option("", "serial number of the kit; empty: that of the Pi's CPU", parse=check_name)
+    serial: str = option(
+        "", "serial number of the kit; empty: that of the Pi's CPU, elsewhere the host's name", parse=check_name
+    )
     label: str = option("", "a short name for people", parse=one_line)
     geolocation: Location | None = option(
         None, "where it stands: lat,lon,alt in degrees and metres", parse=Location.parse
@@ -212,6 +214,16 @@ class Settings:
     def of(self, kind: str) -> tuple[End, ...]:
         """The enabled sections of one kind."""
         return tuple(end for end in self.ends if end.kind == kind and end.options.enabled)
+
+    @property
+    def idle(self) -> tuple[str, ...]:
+        """What there is to tell where nothing comes in, or nothing goes out."""
+        said = []
+        if not self.of("sensor") and not self.of("subscriber"):
+            said.append("nothing is measured: no [sensor:…] or [subscriber:…] is switched on")
+        if not self.of("publisher"):
+            said.append("nothing is published: no [publisher:…] is switched on")
+        return tuple(said)
 
 
 CORE: dict[str, type] = {

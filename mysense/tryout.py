@@ -3,6 +3,7 @@
 The flags of a tryout are the options of the plugin's section in MySense.conf.
 """
 
+import inspect
 import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -72,7 +73,13 @@ def flag(o: options.Option) -> click.Option:
 
 
 def _help(plugin: type[Plugin]) -> str:
-    return f"{(plugin.__doc__ or '').strip()}\n\nThe flags are the options of its section in MySense.conf."
+    said = [inspect.cleandoc(plugin.__doc__ or ""), "The flags are the options of its section in MySense.conf."]
+    if issubclass(plugin, Publisher):
+        said.append(
+            "FILE holds telegrams as JSON Lines, as 'mysense journal export' writes them; - is standard input. "
+            "Without it the example telegrams are sent."
+        )
+    return "\n\n".join(said)
 
 
 def _make(kind: str, name: str, path: Path | None, texts: dict[str, str]) -> Any:

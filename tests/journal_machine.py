@@ -338,6 +338,7 @@ class SqliteMachine(JournalMachine):
         known = dict(plain(before.entries))
         assert kept == {seq: known[seq] for seq in kept}
         assert all(cursor.seq <= self.model.last for cursor in self.model.cursors.values())
+        self.committed()
         if kept:
             assert self.journal.append([data(10**6)]) > max(kept)
             self.model.append([data(10**6)], "", None, {})

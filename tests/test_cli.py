@@ -1,14 +1,18 @@
 """The commands, typed as a person types them."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
+import urllib.request
+from pathlib import Path
 
 import pytest
 
 from tests.kit import Kit, mysense, until
+from tests.servers import free_ports
 
 CONF = """
 [id]
@@ -134,6 +138,35 @@ def test_check_says_what_fails_and_why(tmp_path):
     assert "/dev/nothing-here" in failed["text"]
 
 
+def test_a_kit_that_measures_nothing_or_that_nobody_hears_of_is_told(tmp_path):
+    conf = tmp_path / "MySense.conf"
+    conf.write_text(f"[journal]\npath = {tmp_path / 'journal.db'}\n[publisher:console]\nenabled = no\n")
+    said = mysense("check", "-c", conf).stdout
+
+    assert said.splitlines()[1].split(maxsplit=2) == [
+        "config", "note", "nothing is measured: no [sensor:…] or [subscriber:…] is switched on",
+    ]  # fmt: skip
+    assert "nothing is published" in said
+    conf.write_text(f"{conf.read_text()}[sensor:simulated]\n")
+    assert "nothing is measured" not in mysense("check", "-c", conf).stdout
+    said = mysense("run", "--once", "-c", conf, code=None).stderr
+    assert "nothing is published: no [publisher:…] is switched on" in said
+
+
+def test_an_installed_plugin_that_cannot_be_loaded_is_told_beside_the_others(tmp_path):
+    (tmp_path / "halfway.py").write_text("import nothing_of_that_name\n")
+    about = tmp_path / "halfway-1.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Name: halfway\nVersion: 1\n")
+    (about / "entry_points.txt").write_text("[mysense.channels]\nhalfway = halfway\n")
+    done = mysense("plugins", env=os.environ | {"PYTHONPATH": f"{tmp_path}:{Path.cwd()}"})
+
+    assert "publisher:console" in done.stdout
+    assert done.stderr == (
+        "the channel 'halfway' (module halfway) cannot be loaded: No module named 'nothing_of_that_name'\n"
+    )
+
+
 def test_plugins_are_listed(kit):
     said = mysense("plugins").stdout
     rows = json.loads(mysense("plugins", "--json").stdout)
@@ -155,6 +188,27 @@ def test_the_journal_can_be_looked_into(finished):
     assert "nothing wrong" in checked.stderr
 
 
+def test_repeats_are_counted_at_once_in_the_journal_of_a_daemon_that_runs(kit):
+    [port] = free_ports(1)
+    with kit.conf.open("a") as conf:
+        conf.write(f"[subscriber:influxlisten]\nport = {port}\n")
+    kit.start()
+    for _ in range(2):
+        until(lambda: written(port, b"room,device=k1 co2=612 1700000000"))
+
+    assert "1 repeats recognised" in mysense("journal", "status", "-c", kit.conf).stdout
+
+
+def written(port, line):
+    """Whether a listener has taken a line; None until it listens."""
+    try:
+        where = f"http://127.0.0.1:{port}/write?db=lab&precision=s"
+        with urllib.request.urlopen(where, line, timeout=20) as answer:
+            return answer.status == 204
+    except OSError:
+        return None
+
+
 def test_a_cursor_without_a_section_is_pointed_out_and_can_be_forgotten(finished, tmp_path):
     other = tmp_path / "other.conf"
     other.write_text(finished.conf.read_text().replace("[publisher:console]", "[publisher:console:new]"))
@@ -173,6 +227,7 @@ def test_what_was_exported_can_be_published(finished, tmp_path):
     exported.write_text(mysense("journal", "export", "-c", finished.conf).stdout)
     done = mysense("publish", "csv", exported, "--directory", tmp_path / "csv")
 
+    assert "as 'mysense journal export' writes them" in " ".join(mysense("publish", "csv", "-h").stdout.split())
     assert "of 1 node" in done.stderr
     assert list((tmp_path / "csv").glob("Test_k1_*.csv"))
 
@@ -217,6 +272,18 @@ def test_demo_needs_nothing_and_leaves_nothing_behind(tmp_path):
 
 def test_a_command_nearly_right_is_answered_with_the_right_one():
     assert "did you mean 'status'" in mysense("statsu", code=2).stderr
+
+
+@pytest.mark.parametrize("command", [(), ("journal",), ("config",), ("publish",), ("influxdb",)])
+def test_the_help_says_in_whole_sentences_what_commands_do(command):
+    said = " ".join(mysense(*command, "--help").stdout.partition("Commands:")[2].split())
+
+    assert said
+    assert "..." not in said
+
+
+def test_the_help_of_tryouts_names_the_plugins():
+    assert "  mqtt " in mysense("publish", "--help").stdout
 
 
 @pytest.mark.parametrize("command", ["run", "start", "stop", "status", "check", "plugins", "config", "publish", "tap",

@@ -76,6 +76,13 @@ def test_each_end_has_a_processor_of_its_own():
         ("[id]\nlabel = a\nlabel = b\n", ":3: [id] label: is here again; see line 2"),
         ("[id]\nnonsense\n", ":2: this is neither [section] nor option = value"),
         ("label = a\n", ":1: 'label' stands before the first [section]"),
+        ("[id]\ninterval = 30\n", ":2: [id] interval: unknown option, it belongs in [daemon]"),
+        ("[sensor:simulated]\nhostname = a\n[publisher:influxdb]\n[publisher:mqtt]\n",
+         ":2: [sensor:simulated] hostname: unknown option, it belongs in [publisher:influxdb] or [publisher:mqtt]"),
+        ("[publisher:influxdb]\nhostname = a\n# here\n  port = 5\n",
+         ":4: [publisher:influxdb] port is indented, and so goes on with 'hostname': take the blanks before it away"),
+        ("[id]\nlabel = a\n  [sensor:simulated]\n", ":3: [id] [sensor:simulated] is indented, and so goes on with"),
+        ("[sensor:simulated]\nseed = 2\n  enabled: no\n", ":3: [sensor:simulated] enabled is indented"),
         ("[id]\nlabel = ${NOT_THERE}\n", ":2: [id] label: the environment has no NOT_THERE"),
     ],
 )  # fmt: skip
@@ -83,6 +90,26 @@ def test_a_mistake_is_told_with_its_line_and_the_right_word(text, said):
     found = problems(text, env={})
 
     assert any(said in problem for problem in found), found
+
+
+def test_a_file_that_is_indented_from_the_second_line_on_is_told_line_by_line():
+    found = problems("[id]\nproject = a\n  label = b\n  [sensor:simulated]\n  seed = 2\n")
+
+    assert [problem.split(":")[1] for problem in found] == ["3", "4"]
+
+
+def test_quotes_that_become_part_of_a_text_are_pointed_out_and_not_quoted():
+    said = config.parse('[id]\nlabel = \'my kit\'\n[publisher:influxdb]\npassword = "acacadabra"\nuser = i"o"s\n')
+
+    assert said.identity.label == "'my kit'"
+    assert [notice.split(": ")[0] for notice in said.notices] == ["[id] label", "[publisher:influxdb] password"]
+    assert "acacadabra" not in str(said.notices)
+
+
+def test_a_list_may_go_on_in_indented_lines():
+    [end] = config.parse("[sensor:simulated]\nstatistic = mean\n  temp: max\n  rh: last\n").ends
+
+    assert end.options.statistic.named == {"temp": "max", "rh": "last"}
 
 
 def test_all_mistakes_are_told_at_once_in_the_order_of_the_lines():

@@ -3,6 +3,7 @@
 import csv
 import errno
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -352,6 +353,18 @@ def test_check_says_where_it_may_not_write(tmp_path):
 
     with pytest.raises(OSError, match=f"cannot write in {file}"):
         Publisher(directory=file).check()
+
+
+def test_the_page_shows_what_happens(tmp_path):
+    page = (Path(__file__).parent.parent / "docs" / "csv.md").read_text(encoding="utf-8")
+    [session] = re.findall(r"^```console\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    env = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "LC_ALL": "C", "PYTHONPATH": str(Path.cwd())}
+    (tmp_path / "mysense").write_text(f'#!/bin/sh\nexec {sys.executable} -m mysense "$@"\n')
+    (tmp_path / "mysense").chmod(0o755)
+    for step in session.removeprefix("$ ").split("\n$ "):
+        command, _, shown = step.partition("\n")
+        done = subprocess.run(command, shell=True, cwd=tmp_path, env=env, text=True, capture_output=True, timeout=60)
+        assert done.stdout + done.stderr == f"{shown.rstrip()}\n"
 
 
 def test_the_channel_is_tried_from_the_command_line(tmp_path):

@@ -94,7 +94,8 @@ def test_the_page_leads_to_a_server_that_lets_kits_write_and_nothing_else(reader
         if kind == "toml":
             reader.configure(text)
         elif kind == "ini":
-            (reader.folder / "MySense.conf").write_text(f"[id]\nproject = BdP\nserial = 33004d45\n{reader.own(text)}")
+            kit = "[id]\nproject = BdP\nserial = 33004d45\n[sensor:simulated]\n"
+            (reader.folder / "MySense.conf").write_text(f"{kit}{reader.own(text)}")
         else:
             assert kind == "console"
             follow(reader, text)

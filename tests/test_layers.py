@@ -16,6 +16,7 @@ LAYERS = """
     config
     ahead  finding  outgoing  sensing  sources  trying
     legacy  place  recognising  sampler  sections  source  timekeeping  worker
+    slips
     registry
     channels.*  journal.*  processors.*  sensors.*
     sensors._i2c_known

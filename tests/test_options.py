@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mysense import options
 from mysense.errors import ConfigError
-from mysense.options import option, pattern, seconds, size
+from mysense.options import host, option, pattern, seconds, size
 
 
 @dataclass(kw_only=True)
@@ -26,6 +26,7 @@ class Every:
     choice: Literal["red", "green"] = option("red")
     wait: float = option(60.0, parse=seconds)
     room: int = option(10**6, parse=size)
+    place: str = option("localhost", parse=host)
     password: str = option("", secret=True)
     code: int = option(0, secret=True)
 
@@ -46,6 +47,7 @@ def problems(**texts):
         ("yes", "Off", False), ("yes", "1", True), ("whole", "0x7", 7), ("number", "-1e-3", -0.001),
         ("words", "a, b,,c", ("a", "b", "c")), ("words", "a\nb", ("a", "b")), ("choice", "GREEN", "green"),
         ("wait", "1.5 h", 5400.0), ("room", "2 MB", 2_000_000), ("path", "a/b", Path("a/b")), ("words", "", ()),
+        ("place", "192.0.2.1", "192.0.2.1"), ("place", "2001:db8::1", "2001:db8::1"),
     ],
 )  # fmt: skip
 def test_a_text_becomes_a_value(name, text, value):
@@ -63,6 +65,11 @@ def test_a_text_becomes_a_value(name, text, value):
         ("path", "~nobody-of-that-name/x", "nobody has that home directory"),
         ("whole", "5 ; five", "a comment stands on a line of its own"),
         ("number", "5 # five", "a comment stands on a line of its own"),
+        ("whole", '"5"', "write it without quotes"), ("choice", "'red'", "write it without quotes"),
+        ("place", "http://a", "'http://a' is more than the name of a host: the port has an option of its own"),
+        ("place", '"localhost"', "is no name of a host; write it without quotes"),
+        ("place", "a:8086", "more than the name"), ("place", "a 8086", "more than the name"),
+        ("place", "http://ios:acacadabra@a", "this is more than the name of a host"),
         ("needed", "", "required: must be there"), ("nedded", "x", "unknown option, did you mean 'needed'?"),
     ],
 )  # fmt: skip

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from mysense import __version__
+from mysense.cli.help import Group
 from mysense.errors import ConfigError, JournalError
 from mysense.shown import masked, printable
 
@@ -36,7 +37,7 @@ COMMANDS = {
 """The commands, in the order of the help, and the files they are in."""
 
 
-class _Commands(click.Group):
+class _Commands(Group):
     """Imports a command's file when it is asked for: a Pi Zero feels every import."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

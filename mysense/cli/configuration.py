@@ -7,9 +7,10 @@ import click
 from mysense import config as conf
 from mysense import legacy, sample
 from mysense.cli.common import config_option
+from mysense.cli.help import Group
 
 
-@click.group()
+@click.group(cls=Group)
 def config() -> None:
     """Sample, show and migrate MySense.conf."""
 

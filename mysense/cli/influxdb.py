@@ -16,6 +16,7 @@ from mysense.channels.influxdb.layout import Template
 from mysense.channels.influxdb.publisher import Publisher
 from mysense.channels.influxdb.server import Server
 from mysense.cli.common import config_option, json_option, show_json, table
+from mysense.cli.help import Group
 from mysense.errors import ConfigError, UnavailableError
 from mysense.telegram import Ident
 from mysense.tryout import flag
@@ -27,7 +28,7 @@ KNOWN = options.declared(Server)
 NODE = "{project}_{serial}"
 
 
-@click.group()
+@click.group(cls=Group)
 def influxdb() -> None:
     """Prepare an InfluxDB server for kits."""
 

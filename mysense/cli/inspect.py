@@ -14,7 +14,7 @@ from mysense.errors import ConfigError
 from mysense.journal.sqlite import SqliteJournal
 from mysense.plugin import Publisher, Sensor
 from mysense.settings import End, Settings
-from mysense.shown import masked
+from mysense.shown import masked, printable
 from mysense.telegram import Ident, Value
 from mysense.timekeeping import doubt, waiting
 from mysense.trying import PATIENCE, readings
@@ -28,6 +28,12 @@ class Row(NamedTuple):
     ok: bool
     text: str
     values: Mapping[str, Value] = {}
+    note: bool = False
+    """It works, but there is something to tell of it."""
+
+    @property
+    def mark(self) -> str:
+        return "FAILED" if not self.ok else "note" if self.note else "ok"
 
 
 @click.command()
@@ -41,7 +47,7 @@ def check(ctx: click.Context, as_json: bool) -> None:
     """
     chosen = settings(ctx)
     rows = [Row("config", True, str(config.find(ctx.find_root().obj)))]
-    rows += [Row("config", True, notice) for notice in chosen.notices]
+    rows += [Row("config", True, notice, note=True) for notice in (*chosen.notices, *chosen.idle)]
     daemons = running(chosen.journal.file())
     if chosen.of("sensor") and (said := clock_of(daemons) if daemons else _clock(chosen)):
         rows.append(Row("clock", False, said))
@@ -62,7 +68,7 @@ def check(ctx: click.Context, as_json: bool) -> None:
     if as_json:
         show_json([{**row._asdict(), "values": dict(row.values)} for row in rows])
     else:
-        table((row.section, "ok" if row.ok else "FAILED", "" if row.text == "ok" else row.text) for row in rows)
+        table((row.section, row.mark, "" if row.text == "ok" else row.text) for row in rows)
     sys.exit(0 if all(row.ok for row in rows) else 1)
 
 
@@ -113,6 +119,8 @@ def plugins(as_json: bool) -> None:
         show_json(rows)
     else:
         table((f"{row['kind']}:{row['name']}", row["about"]) for row in rows)
+    for sentence in registry.broken():
+        click.echo(printable(sentence), err=True)
 
 
 def _fixed(plugin: type[Sensor]) -> bool:

@@ -9,6 +9,8 @@ import click
 
 from mysense import control, wire
 from mysense.cli.common import amount, config_option, existing_journal, json_option, settings, show_json, table
+from mysense.cli.help import Group
+from mysense.cli.service import running
 from mysense.daemon import open_journal, status_of
 from mysense.errors import UnavailableError
 from mysense.journal import Entry, Rejected
@@ -44,7 +46,7 @@ def tap(ctx: click.Context, count: int | None, node: str | None) -> None:
         pass
 
 
-@click.group()
+@click.group(cls=Group)
 def journal() -> None:
     """Look into the journal, and mend what waits for a person."""
 
@@ -57,6 +59,8 @@ def status(ctx: click.Context, as_json: bool) -> None:
     """The journal and its cursors in numbers."""
     journal = existing_journal(ctx)
     said = status_of(journal)
+    for daemon in running(settings(ctx).journal.file()):  # which knows of more than is written
+        said["repeated"] = max(said["repeated"], daemon["journal"]["repeated"])
     if as_json:
         show_json(said)
         return
@@ -179,7 +183,7 @@ def retry(ctx: click.Context, section: str) -> None:
     if not asked:
         what = f"with a publisher {section!r}" if section else "with publishers"
         raise click.ClickException(f"no daemon {what} runs; 'mysense run' starts it")
-    click.echo(f"trying again: {', '.join(asked)}")
+    click.echo(f"trying again: {', '.join(asked)}; 'mysense journal rejected' shows what is refused once more")
 
 
 @journal.command()

@@ -71,7 +71,7 @@ def serve(read: Callable[[], Settings], only: str = "", once: bool = False) -> N
     become(chosen.daemon.user, chosen.daemon.group)
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # before the first thread, which inherits it
     with logs.setup(chosen.logging):
-        for notice in chosen.notices:
+        for notice in (*chosen.notices, *(() if only else chosen.idle)):
             logs.log.warning("%s", notice)
         daemon = Daemon(chosen, only=only, once=once, read=read)
         relax_collector()

@@ -3,10 +3,11 @@
 import click
 
 from mysense import registry, tryout
+from mysense.cli.help import Group
 from mysense.errors import ConfigError
 
 
-class _Plugins(click.Group):
+class _Plugins(Group):
     """One command for each plugin of a kind, made from its options."""
 
     def __init__(self, kind: str, help: str) -> None:

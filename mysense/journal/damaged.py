@@ -21,6 +21,9 @@ _TABLES = {
 }
 """The tables worth saving: their number, if they have one, and their columns. The large one is the last."""
 
+UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
+"""What reading a damaged file raises: it may spoil SQLite's own message, which quotes the names in it."""
+
 _PAGE = 200
 
 
@@ -84,7 +87,7 @@ def looks_sound(db: sqlite3.Connection) -> bool:
             "SELECT ifnull((SELECT max(seq) FROM entry), 0), ifnull((SELECT min(seq) FROM entry), 1),"
             " ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'entry'), 0)"
         )
-    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         return not may_be_damaged(error)
     finally:
         db.text_factory = str
@@ -182,7 +185,7 @@ def _there(old: sqlite3.Connection, table: str, columns: str) -> str:
     """Those of the columns that the file has: one of an older mysense has fewer, and no boots."""
     try:
         there = {row[1] for row in old.execute(f"PRAGMA table_info({table})")}
-    except sqlite3.Error:
+    except UNREADABLE:
         return columns
     return columns if table != "boot" and not there else ", ".join(n for n in columns.split(", ") if n in there)
 
@@ -195,7 +198,7 @@ def _rows(
         for order in ("", f"ORDER BY {columns.split(',')[0]} DESC"):  # up to the bad place, from either side
             try:
                 yield from old.execute(f"SELECT {columns} FROM {table} {order}")
-            except (sqlite3.Error, UnicodeDecodeError):
+            except UNREADABLE:
                 yield None
             else:
                 return
@@ -211,7 +214,7 @@ def _between(old: sqlite3.Connection, sql: str, after: int, count: int) -> list[
     """Rows by their numbers; where some cannot be read, the others."""
     try:
         return old.execute(sql, (after, after + count)).fetchall()
-    except sqlite3.Error:
+    except UNREADABLE:
         if count == 1:
             return [None]
     half = count // 2
@@ -234,7 +237,7 @@ def _one(old: sqlite3.Connection, sql: str) -> int:
     """A number, if it can be read and be true, else 0."""
     try:
         row = old.execute(sql).fetchone()
-    except (sqlite3.Error, UnicodeDecodeError):
+    except UNREADABLE:
         return 0
     return row[0] if row and isinstance(row[0], int) and 0 <= row[0] <= 2**62 else 0
 

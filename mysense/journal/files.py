@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mysense.errors import JournalError, UnavailableError
 from mysense.journal import Changes, schema
-from mysense.journal.damaged import carry_over, looks_sound, may_be_damaged, set_aside
+from mysense.journal.damaged import UNREADABLE, carry_over, looks_sound, may_be_damaged, set_aside
 from mysense.journal.locks import Locks
 from mysense.journal.reserve import Reserve
 
@@ -42,7 +42,7 @@ def _opened(path: Path, locks: Locks, reserve: Reserve, mark: str) -> tuple[sqli
     try:
         prepare(db, path)
         sound = not spoiled(path).exists() and looks_sound(db)
-    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         db.close()
         try:
             sound = not may_be_damaged(error)

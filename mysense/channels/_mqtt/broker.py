@@ -17,17 +17,10 @@ from mysense.state import State
 PORT, SECURE_PORT = 1883, 8883
 
 
-def host(text: str) -> str:
-    """*text* if it is the name or the number of a host, else ValueError."""
-    if "/" in text or (":" in text and text.count(":") < 2):
-        raise ValueError(f"{text!r} is more than the name of a host: the port has an option of its own, and so has ssl")
-    return text
-
-
 class Broker(plugin.Plugin):
     """The options that say where the broker is, and the way to it."""
 
-    hostname: str = option("localhost", "where the broker is", parse=host)
+    hostname: str = option("localhost", "where the broker is", parse=plugin.host)
     port: int = option(0, "and its port; 0: 1883, with ssl 8883", least=0, most=65535)
     user: str = option("", "user name, when the broker wants one")
     password: str = option("", "and the password; better in a file", secret=True)

@@ -28,7 +28,7 @@ def address(text: str) -> str:
 class Server(plugin.Plugin):
     """The options that say where the server is, and the way to it."""
 
-    hostname: str = option("localhost", "where the server is")
+    hostname: str = option("localhost", "where the server is", parse=plugin.host)
     port: int = option(8086, "and its port", least=1, most=65535)
     url: str = option("", "instead of hostname, port and ssl: https://host:8086/path", parse=address)
     version: Literal["auto", "1", "2", "3"] = option("auto", "of InfluxDB; auto asks the server")
