@@ -19,11 +19,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from mysense.journal import Journal, Parked
 from mysense.journal.memory import MemoryJournal
 from mysense.journal.sqlite import SqliteJournal
-from mysense.telegram import SECOND, Data, Field, Ident, Note, Telegram
+from mysense.telegram import SECOND, Data, Field, Ident, Note, Telegram, ident_of
 from mysense.testing.clock import ManualClock
 from mysense.testing.journal import IDENT, T0, data
 from tests.disk import BROKEN, DISK, FULL, memory
-from tests.journal_model import CursorModel, JournalModel, change, plain, said
+from tests.journal_model import CursorModel, JournalModel, change, is_unreadable, plain, said
+from tests.spoil import PAGE
 
 IDENTS = (
     IDENT,
@@ -324,7 +325,11 @@ class SqliteMachine(JournalMachine):
 
     @rule(at=fractions)
     def is_cut_off(self, at: float) -> None:
-        """The file ends too early: what can be read is carried over, and it goes on above all that was."""
+        """The file ends too early: what can be read is carried over, and it goes on above all that was.
+
+        SQLite does not see that the last page ends too early, and may take a telegram or an ident for whole
+        that has lost its end. Where it is no JSON any more, it is published as it is.
+        """
         self.left_by_the_dead()
         self.history = []
         SqliteJournal(self.path, keep=0, forget=10**9).close()
@@ -334,13 +339,17 @@ class SqliteMachine(JournalMachine):
         before = self.model
         self.open()
         self.adopt()
-        kept = dict(plain(self.model.entries))
+        whole = [
+            e for e in self.model.entries if not is_unreadable(e.telegram) and not is_unreadable(ident_of(e.telegram))
+        ]
+        assert len(whole) == len(self.model.entries) or int(size * at) % PAGE
+        kept = dict(plain(whole))
         known = dict(plain(before.entries))
         assert kept == {seq: known[seq] for seq in kept}
         assert all(cursor.seq <= self.model.last for cursor in self.model.cursors.values())
         self.committed()
-        if kept:
-            assert self.journal.append([data(10**6)]) > max(kept)
+        if self.model.entries:
+            assert self.journal.append([data(10**6)]) > self.model.last
             self.model.append([data(10**6)], "", None, {})
         self.committed()
 

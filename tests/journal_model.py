@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from mysense.journal import REPEATS, Entry, Journal, Parked
 from mysense.telegram import Data, Ident, Note, Telegram, clean, ident_of
+from mysense.wire import UNREADABLE
 
 Said = tuple[object, ...]
 
@@ -168,13 +169,30 @@ class JournalModel:
                 {n: (c.seq, self._there(c.lanes), self.last - self.waits(c)) for n, c in self.cursors.items()},
             ),
             "rejected": (rejected, self.rejected),
-            "check": (journal.check(), []),
+            "check": (journal.check(), self.check()),
         }
         return "\n".join(f"{what}: {one!r}\n is to be {two!r}" for what, (one, two) in compared.items() if one != two)
+
+    def check(self) -> list[str]:
+        """What is to be said of entries that were damaged so that SQLite does not see it."""
+        count = sum(is_unreadable(t) for _, t in self.entries if not isinstance(t, Ident))
+        text = f"{count} entries can no longer be read; they are published as text called 'unreadable'"
+        return [text] if count else []
 
     def _there(self, lanes: Mapping[str, Parked]) -> dict[str, Parked]:
         """Lanes, from the first entry on that is still there."""
         return {name: replace(parked, seq=max(parked.seq, self.first)) for name, parked in lanes.items()}
+
+
+def is_unreadable(telegram: Telegram) -> bool:
+    """Whether it stands for one that was damaged."""
+    match telegram:
+        case Data():
+            return UNREADABLE in telegram.values
+        case Note():
+            return telegram.kind == UNREADABLE
+        case Ident():
+            return telegram.label == UNREADABLE
 
 
 def plain(entries: Iterable[Entry]) -> list[tuple[int, Said]]:

@@ -38,6 +38,15 @@ def test_around_a_page_that_cannot_be_read_everything_is_carried_over(tmp_path):
     assert 4080 - PAGE / 50 < len(entries) < 4085
 
 
+@pytest.mark.parametrize("share", (0.5, 0.9))
+def test_of_a_file_that_lost_its_end_the_rest_is_carried_over(tmp_path, share):
+    path = tmp_path / "journal.db"
+    body = sound(path)
+    _, entries = goes_on(path, body[: int(len(body) * share)])
+
+    assert len(entries) > 0.8 * share * 4080
+
+
 @pytest.mark.parametrize("moment", range(4))
 def test_a_replacement_that_is_broken_off_is_finished_or_done_again(tmp_path, monkeypatch, moment):
     path = tmp_path / "journal.db"

@@ -126,6 +126,7 @@ def carry_over(damaged: Path, db: sqlite3.Connection, room: int) -> str:
     except sqlite3.Error:
         return "nothing of it could be read"
     old.text_factory = readable
+    old.execute("PRAGMA writable_schema = ON")  # else nothing at all is read of a file that has lost its end
     counts, failed = {}, False
     first, last = _span(old, "entry", "seq")
     behind = max(first, last - int((last - first) * min(1.0, max(0, room) / _size(damaged))))
