@@ -92,6 +92,9 @@ class Sensor(Plugin):
     is doubted. For a field that is not named, what is plausible for its quantity holds (``mysense.fields``)."""
     static: ClassVar[int] = 0
     """Readings in a row with the same value that say: it hangs. 0 where that may well be true."""
+    pace: ClassVar[float] = 0.02
+    """The least seconds between two readings, whatever ``interval`` says: one that is read as it comes, and
+    does not wait for anything in ``read``, must not take a whole core. 0: as fast as it gives them."""
 
     interval: float = option(10.0, "seconds between two readings", parse=seconds)
     fields: tuple[str, ...] = option((), "other names for what it measures, in its order")

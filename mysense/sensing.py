@@ -86,18 +86,20 @@ class SensorWorker(Worker):
             self._give(self.section, reading)
             self._succeeded()
             self.well()
-            if self.plugin.interval:
+            if self.plugin.interval >= self.plugin.pace:
                 self.clock.wait(self.stop, self.plugin.interval - (self.clock.monotonic() - first))
+            elif (early := self.plugin.pace - (time.monotonic() - really)) > 0:
+                self.stop.wait(early)
             return
         self._begun = first
         if self.status.state == "waiting":  # what was wrong may be over, and the sensor warm up for an hour
             self.become("waiting", NO_READING, logging.DEBUG)
         if time.monotonic() - really >= BRIEF:
             return  # one that does not wait itself must not spin
-        if self.plugin.interval:
+        if self.plugin.interval >= BRIEF:
             self.clock.wait(self.stop, min(self.plugin.interval, SOON))
         else:
-            self.stop.wait(0.1)
+            self.stop.wait(BRIEF)
 
     def hangs(self, seconds: float) -> None:
         """It does not come back from reading; where its power can be switched off, that ends most reads."""
