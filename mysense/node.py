@@ -96,10 +96,11 @@ class Node:
 
     def exchange(self, sensors: Mapping[str, Sensor], options: Mapping[str, SensorOptions] | None = None) -> None:
         """Other sensors from now on. What was measured so far goes out under the names it was measured with."""
+        options = options or {}
         with self._turn:
-            if not self._sources.fits(sensors):
+            if not self._sources.fits(sensors, options):
                 self._work(early=True)
-            self._sources.exchange(sensors, options or {})
+            self._sources.exchange(sensors, options)
 
     def give(self, section: str, reading: Mapping[str, Value | None]) -> None:
         """Take in one reading of a sensor, by its own names."""

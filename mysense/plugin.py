@@ -90,6 +90,9 @@ class Sensor(Plugin):
     ranges: ClassVar[Mapping[str, tuple[float, float]]] = {}
     """The least and the most that its datasheet allows, by field, in the field's unit. What lies outside
     is doubted. For a field that is not named, what is plausible for its quantity holds (``mysense.fields``)."""
+    statistics: ClassVar[Mapping[str, str]] = {}
+    """What the readings of an interval become, by field, where the mean makes no sense: ``last`` of a counter,
+    ``direction`` of angles (``mysense.window``). For a field that is not named, what ``mysense.fields`` says holds."""
     static: ClassVar[int] = 0
     """Readings in a row with the same value that say: it hangs. 0 where that may well be true."""
     pace: ClassVar[float] = 0.02

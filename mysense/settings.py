@@ -126,10 +126,11 @@ class EndOptions:
 class SensorOptions(EndOptions):
     """Options that every sensor section has. Where fields are named, each stands before a colon: `mean, rain: sum`."""
 
-    statistic: PerField[str] = option(
-        PerField("mean"),
-        f"what the readings of an interval become: {', '.join(STATISTICS)}; of some fields another: mean, gust: max",
-        parse=per_field(word_of(*STATISTICS), "mean"),
+    statistic: PerField[str | None] = option(
+        PerField(None),
+        f"what the readings of an interval become: {', '.join(STATISTICS)}; of some fields another: mean, gust: max; "
+        "empty: what makes sense for each, mostly the mean",
+        parse=per_field(word_of(*STATISTICS)),
     )
     outliers: PerField[str] = option(
         PerField("no"),

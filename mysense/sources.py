@@ -66,9 +66,12 @@ class Sources:
         for section in gone:
             self._troubles.forget(section)
 
-    def fits(self, sensors: Mapping[str, Sensor]) -> bool:
-        """Whether these sensors measure the same, by the same names."""
-        return _shape(sensors) == self._shape
+    def fits(self, sensors: Mapping[str, Sensor], options: Mapping[str, SensorOptions]) -> bool:
+        """Whether these sensors measure the same, by the same names, and the same is made of it."""
+        if _shape(sensors) != self._shape:
+            return False
+        pairs = ((source.options, options.get(section) or SensorOptions()) for section, source in self._sources.items())
+        return all(a.statistic == b.statistic and a.outliers == b.outliers for a, b in pairs)
 
     def _rename(self) -> None:
         sensors = {section: source.sensor for section, source in self._sources.items()}

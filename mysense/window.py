@@ -7,12 +7,14 @@ are spread over the whole interval.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from math import inf, isfinite
+from math import atan2, cos, degrees, hypot, inf, isfinite, nan, radians, sin
 from typing import Any, NamedTuple
 
 from mysense.telegram import Value, clean
 
-STATISTICS = ("mean", "last", "max", "min", "sum", "median")
+DIRECTION = "direction"
+"""The mean of angles in degrees: of 350 and 10 it is 0, where the mean is 180."""
+STATISTICS = ("mean", "last", "max", "min", "sum", "median", DIRECTION)
 """What the readings of an interval can become."""
 OUTLIERS = ("no", "tukey", "hampel")
 """Ways to tell which of them are left out."""
@@ -20,6 +22,8 @@ KEPT = 512
 """Readings of a field that are kept in one interval."""
 FEW = 4
 """Fewer readings than this say nothing about one another."""
+CANCEL = 1e-9
+"""How far the mean of unit vectors must be from nowhere to point in a direction; less is error of rounding."""
 DIGITS = 9
 """Digits behind the point of what is computed: more than any sensor has, and no 20.299999999999997."""
 
@@ -34,7 +38,7 @@ class How(NamedTuple):
     @property
     def keeps(self) -> bool:
         """Whether it takes more than sums."""
-        return self.statistic == "median" or self.outliers != "no"
+        return self.statistic != DIRECTION and (self.statistic == "median" or self.outliers != "no")
 
 
 Chosen = Callable[[str], How]
@@ -143,6 +147,37 @@ class Series:
         return [self.count, self.total, self.least, self.most, self.last, self._step, self._kept or []]
 
 
+class Directions(Series):
+    """The angles (degrees) of one field in one window. There are no outliers: on a circle nothing is beyond a fence."""
+
+    __slots__ = ("_east", "_north")
+
+    def __init__(self, saved: Sequence[Any] = ()) -> None:
+        whole = len(saved) == 9  # else saved as plain numbers, when this was no direction: begin anew
+        super().__init__(False, *((saved[:7],) if whole else ()))
+        self._north, self._east = saved[7:] if whole else (0.0, 0.0)
+
+    def add(self, value: float) -> None:
+        super().add(value)
+        self._north += cos(radians(value))
+        self._east += sin(radians(value))
+
+    def result(self, how: How) -> tuple[float, int]:
+        """Where the sum of all as unit vectors points; NaN where they cancel. From 0 to 360, or from -180 to 180
+        where some are negative, as longitudes are."""
+        if hypot(self._north, self._east) <= CANCEL * self.count:
+            return nan, 0
+        angle = round(degrees(atan2(self._east, self._north)), DIGITS)
+        return angle if self.least < 0 else angle % 360, 0
+
+    def saved(self) -> list[Any]:
+        return [*super().saved(), self._north, self._east]
+
+
+def _series(how: How, *saved: Sequence[Any]) -> Series:
+    return Directions(*saved) if how.statistic == DIRECTION else Series(how.keeps, *saved)
+
+
 def _of(values: Sequence[float], statistic: str) -> float:
     match statistic:
         case "last":
@@ -166,7 +201,7 @@ class Window:
         self._last: dict[str, Value] = dict((saved or {}).get("last", {}))
         self._series: dict[str, Series] = {}
         for name, each in (saved or {}).get("series", {}).items():
-            self._series[name] = Series(chosen(name).keeps, each)
+            self._series[name] = _series(chosen(name), each)
 
     def add(self, reading: Mapping[str, Value | None]) -> bool:
         """Take a reading in; whether there was a value in it."""
@@ -177,7 +212,7 @@ class Window:
             else:
                 series = self._series.get(name)
                 if series is None:
-                    series = self._series[name] = Series(self._chosen(name).keeps)
+                    series = self._series[name] = _series(self._chosen(name))
                 series.add(value)
         return bool(values)
 

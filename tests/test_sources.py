@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mysense import config, naming, registry
+from mysense.fields import QUANTITIES
 from mysense.journal.memory import MemoryJournal
 from mysense.node import SOURCE, TOGETHER, Node
 from mysense.perfield import PerField, per_field, span, word_of
@@ -199,6 +200,91 @@ def test_each_section_says_what_becomes_of_its_readings():
     [data] = kit.telegrams(Data)
     assert data.values == {"temp": 25.0, "rh": 45.0, "t": 30.0, "t_n": 3, "humidity": 45.0, "humidity_n": 3}
     assert [f.name for f in data.ident.fields] == ["temp", "rh", "t", "t_n", "humidity", "humidity_n"]
+
+
+class Mast(Sensor):
+    """Of few of its fields a mean makes sense."""
+
+    measures = (
+        Field("wd", "degrees"), Field("lon", "degrees"), Field("fix"), Field("uptime", "s"), Field("dayrain", "mm"),
+        Field("throttled"), Field("turns", "1"), Field("vane", "degrees"), Field("ws", "m/s"),
+    )  # fmt: skip
+    statistics: ClassVar = {"turns": "last", "vane": "direction"}
+
+    def read(self):
+        return None
+
+
+READINGS = (
+    {"wd": 350, "lon": 179.5, "fix": 3, "uptime": 10.5, "dayrain": 4.0, "throttled": 1, "turns": 65535, "ws": 2.0},
+    {
+        "wd": 10,
+        "lon": -179.0,
+        "fix": 0,
+        "uptime": 40.5,
+        "dayrain": 0.0,
+        "throttled": 0,
+        "turns": 3,
+        "vane": 1,
+        "ws": 4.0,
+    },
+)
+
+
+def of_the_mast(statistic=None, **names):
+    kit = Kit({"sensor:mast": Mast(**names)}, {"sensor:mast": SensorOptions(statistic=statistic or PerField(None))})
+    for reading in READINGS:
+        kit.node.give("sensor:mast", reading)
+    kit.pass_time()
+    [data] = kit.telegrams(Data)
+    return data.values
+
+
+def test_a_reload_with_another_statistic_begins_another_telegram():
+    one, options = Weather(), {"sensor:a": SensorOptions(statistic=PerField(None, {"temp": "direction"}))}
+    kit = Kit({"sensor:a": one})
+    for temp in (20.0, 22.0):
+        kit.node.give("sensor:a", {"temp": temp})
+    kit.clock.advance(1)
+    kit.node.exchange({"sensor:a": one}, options)
+    for temp in (-10, 350.0):
+        kit.node.give("sensor:a", {"temp": temp})
+    kit.pass_time()
+
+    assert [dict(t.values) for t in kit.telegrams(Data)] == [{"temp": 21.0}, {"temp": -10.0}]
+
+
+def test_where_a_mean_would_be_nonsense_a_field_becomes_what_makes_sense():
+    assert of_the_mast() == {
+        "wd": 0, "lon": -179.75, "fix": 0, "uptime": 40.5, "dayrain": 0.0, "throttled": 1, "turns": 3, "vane": 1,
+        "ws": 3.0,
+    }  # fmt: skip
+
+
+def test_what_the_file_says_goes_first_and_other_names_change_nothing():
+    said = of_the_mast(PerField("max", {"uptime": "mean", "turns": "min"}))
+    named = of_the_mast(fields=("richting", "oost"))
+
+    assert (said["wd"], said["uptime"], said["turns"], said["ws"]) == (350, 25.5, 3, 4.0)
+    assert (named["richting"], named["oost"]) == (0, -179.75)
+
+
+def test_a_direction_in_another_unit_is_no_angle_in_degrees():
+    class Points(Mast):
+        """Says directions in points of the compass."""
+
+        measures = (Field("wd", "points"),)
+
+    kit = Kit({"sensor:mast": Points()})
+    for points in (3, 5):
+        kit.node.give("sensor:mast", {"wd": points})
+    kit.pass_time()
+
+    assert [dict(t.values) for t in kit.telegrams(Data)] == [{"wd": 4.0}]
+
+
+def test_every_statistic_of_the_table_of_fields_is_one():
+    assert {known.statistic for known in QUANTITIES.values()} <= set(STATISTICS)
 
 
 def test_single_readings_are_kept_with_their_own_time_before_the_processors():
@@ -464,7 +550,7 @@ def test_outliers_are_counted_by_sensor():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("medan", "'medan' is not one of mean, last, max, min, sum, median, did you mean 'median'?"),
+        ("medan", "'medan' is not one of mean, last, max, min, sum, median, direction, did you mean 'median'?"),
         ("max, min", "'min': all fields stands there twice"),
         ("rain: sum, rain: max", "'rain: max': rain stands there twice"),
         (": sum", "the name of a field stands before the colon"),

@@ -1,6 +1,8 @@
 """The readings of an interval become one value for each field: statistics against those of the standard library."""
 
+import cmath
 import json
+import math
 import statistics
 
 import pytest
@@ -18,6 +20,71 @@ ORACLES = {
     "sum": sum,
     "last": lambda values: values[-1],
 }
+
+
+def circular(values):
+    """By complex numbers."""
+    total = sum(cmath.rect(1, math.radians(value)) for value in values)
+    angle = math.degrees(cmath.phase(total))
+    return (angle if min(values) < 0 else angle % 360) if abs(total) > 1e-6 else None
+
+
+angles = st.lists(st.floats(-180, 360).map(lambda x: round(x, 3)), min_size=1, max_size=60)
+
+
+@given(values=angles)
+def test_directions_add_up_as_arrows_do(values):
+    wanted = circular(values)
+
+    if wanted is not None:
+        got = window(values, statistic="direction")["x"]
+        assert math.cos(math.radians(got - wanted)) == pytest.approx(1)
+        assert -180 <= got < 360
+        assert got >= 0 or min(values) < 0
+
+
+@pytest.mark.parametrize(
+    ("values", "mean"),
+    [
+        ([350, 10], 0), ([359.9, 0.1, 359.9, 0.1], 0), ([0, 360], 0), ([90], 90), ([80, 100], 90), ([180], 180),
+        ([179.5, -179.0], -179.75), ([-0.2, 0.1], -0.05), ([6.1, 6.1, 6.1], 6.1), ([359, 357], 358),
+    ],
+)  # fmt: skip
+def test_the_mean_of_directions_lies_between_them(values, mean):
+    assert window(values, statistic="direction") == {"x": mean}
+
+
+@pytest.mark.parametrize("values", [[0, 180], [0, 90, 180, 270], [45, 225] * 5000, [0, 120, 240] * 1000])
+def test_directions_that_cancel_are_none(values):
+    assert window(values, statistic="direction", counts=True) == {}
+
+
+def test_directions_have_no_outliers():
+    removed = {}
+
+    assert window([359, 1, 359, 1, 359, 1, 90], removed, statistic="direction", outliers="tukey", counts=True) == {
+        "x": pytest.approx(9.47, abs=0.01),
+        "x_n": 7,
+    }
+    assert removed == {}
+
+
+def test_directions_survive_a_stop_and_what_was_no_direction_before_is_left_out():
+    def direction(_):
+        return How(statistic="direction")
+
+    first = Window(direction)
+    first.add({"x": 350, "y": 1.0})
+    second = Window(direction, json.loads(json.dumps(first.saved())))
+    second.add({"x": 10})
+    plain = Window()
+    plain.add({"x": 350})
+    third = Window(direction, json.loads(json.dumps(plain.saved())))
+    assert third.values() == {}
+    third.add({"x": 10})
+
+    assert second.values() == {"x": 0, "y": 1.0}
+    assert third.values() == {"x": 10}
 
 
 def window(values, removed=None, **how):
