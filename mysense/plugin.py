@@ -95,6 +95,10 @@ class Sensor(Plugin):
     ``direction`` of angles (``mysense.window``). For a field that is not named, what ``mysense.fields`` says holds."""
     static: ClassVar[int] = 0
     """Readings in a row with the same value that say: it hangs. 0 where that may well be true."""
+    silent: ClassVar[float | None] = None
+    """Seconds without a value that say: it gives nothing any more. None: what follows from ``interval``, and from
+    ``warm_up`` and ``sample`` where it has such options; never where ``interval`` is 0, for then only the driver knows
+    how often something comes. 0: never, as for one that tells it itself, or waits for something to happen."""
     pace: ClassVar[float] = 0.02
     """The least seconds between two readings, whatever ``interval`` says: one that is read as it comes, and
     does not wait for anything in ``read``, must not take a whole core. 0: as fast as it gives them."""

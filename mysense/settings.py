@@ -151,6 +151,12 @@ class SensorOptions(EndOptions):
         "readings in a row with the same value that are told as trouble; 0: none; empty: as its driver says",
         parse=per_field(count),
     )
+    silent: float | None = option(
+        None,
+        "how long there may be no value before that is told as trouble; 0: for ever; empty: as its driver says, or "
+        "as follows from interval, warm_up and sample",
+        parse=seconds,
+    )
     errors: int = option(5, "failed readings that are no trouble yet, if as many in a row are good after them", least=0)
     power_pin: str = option("", "GPIO line that switches its power: GPIO17, 17, or gpiochip0/17; empty: none")
     power_low: bool = option(False, "yes: it has power while the line is low")

@@ -13,8 +13,9 @@ from mysense.logs import log
 from mysense.shown import masked
 from mysense.telegram import Value
 
-STUCK, ERRORS, FAILED, RANGE, STATIC = "stuck", "errors", "failed", "range", "static"
-"""Kinds: a read does not come back; too many fail; only a person can help; values cannot be true, or do not change."""
+STUCK, SILENT, ERRORS, FAILED, RANGE, STATIC = "stuck", "silent", "errors", "failed", "range", "static"
+"""Kinds: it does not come back from what it does; gives nothing; too many reads fail; only a person can help; values
+cannot be true, or do not change."""
 WELL = "well"
 """The kind of the note that says that a trouble is over."""
 

@@ -35,7 +35,7 @@ log = logging.getLogger("mysense")
 
 @dataclass
 class WorkerStatus:
-    """How a worker is: *state* is one of starting, running, waiting, stuck, failed, stopped.
+    """How a worker is: *state* is one of starting, running, silent, waiting, stuck, failed, stopped.
 
     *refused* counts what came in and was no telegram.
     """

@@ -131,6 +131,7 @@ class Sensor(plugin.Sensor):
     """Readings out of a captured file: telegrams, CSV, or the lines of a Dylos."""
 
     pace = 0.0  # the file and its speed say how fast
+    silent = 0.0  # a file may be at its end, or have nothing for hours
 
     interval: float = option(0.0, "seconds between two readings; 0: as the file and the speed say", parse=seconds)
     file: Path = option(help="the file: JSON Lines, CSV of this program, or lines of a Dylos (small,large)")
