@@ -14,7 +14,7 @@ from mysense.power import Power
 from mysense.settings import SensorOptions
 from mysense.telegram import Value, clean
 from mysense.trouble import ERRORS, FAILED, SILENT, STUCK, Troubles
-from mysense.worker import Worker, log
+from mysense.worker import READING, Worker, log
 
 SOON = 1.0
 """The most seconds after which a sensor is asked again that had no reading yet."""
@@ -67,6 +67,7 @@ class SensorWorker(Worker):
         try:
             super().run()
         finally:
+            self._back()
             if self._power:
                 self._power.close()
 
@@ -88,7 +89,7 @@ class SensorWorker(Worker):
     def step(self) -> None:
         """Read once. A reading may take several reads; the interval is from the first of them to that of the next."""
         begun, really = self.clock.monotonic(), time.monotonic()
-        self.busy_since = begun
+        self.busy(READING)
         first, self._begun = self._begun, None
         try:
             reading = self.plugin.read()
@@ -96,7 +97,7 @@ class SensorWorker(Worker):
             self.busy_since = None
             self._back()
         if self._cut:
-            raise UnavailableError("its power was switched off, so that it came back from reading")
+            raise UnavailableError("its power was switched off, so that it came back")
         if first is None:
             first = begun
         if reading:
@@ -134,8 +135,8 @@ class SensorWorker(Worker):
             self.become("waiting", NO_READING, logging.DEBUG)
 
     def hangs(self, seconds: float) -> None:
-        """It does not come back from reading; where its power can be switched off, that ends most reads."""
-        text = f"does not come back from reading for {seconds:.0f} s"
+        """It does not come back from what it does; where its power can be switched off, that ends most of it."""
+        text = f"does not come back from {self.busy_with} for {seconds:.0f} s"
         self.become("stuck", text, logging.DEBUG)
         self._troubles.begin(self.section, STUCK, text)
         if self._power and self._power.on:

@@ -73,6 +73,82 @@ def test_a_sensor_that_hangs_is_told_once_and_told_when_it_is_back(tmp_path, cap
     assert caplog.text.count("does not come back") == 2  # when it began, and when it was over
 
 
+class Sticking(Counter):
+    """Does not come back from what its test says, once."""
+
+    deadline = 5.0
+
+    def __post_init__(self):
+        self.hangs, self.gate, self.fails = "", threading.Event(), False
+
+    def open(self):
+        super().open()
+        self.stick("open")
+
+    def read(self):
+        if self.fails:
+            self.fails = False
+            raise OSError("no answer")
+        return super().read()
+
+    def close(self):
+        self.stick("close")
+
+    def stick(self, where):
+        if self.hangs == where:
+            self.hangs = ""
+            self.gate.wait(20)
+
+
+@pytest.mark.parametrize(("where", "doing"), [("open", "being opened"), ("close", "being closed")])
+def test_what_it_does_not_come_back_from_is_told_as_it_is(tmp_path, where, doing):
+    sensor = Sticking()
+    sensor.hangs, sensor.fails = where, where == "close"
+    running, far = kit(tmp_path, ("sensor:a", Counter(), SensorOptions()), ("sensor:b", sensor, SensorOptions()))
+    running.pass_time(lambda: notes(far, "stuck"))
+    told = worker(running, "sensor:b")
+    sensor.gate.set()
+    running.pass_time(lambda: notes(far, "well"))
+    running.pass_time(lambda: worker(running, "sensor:b")["count"] > 1)
+    after = worker(running, "sensor:b")
+    running.stop()
+
+    assert (told["state"], told["message"]) == ("stuck", f"does not come back from {doing} for 5 s")
+    assert (after["state"], after["trouble"]) == ("running", "")
+
+
+def test_waiting_for_one_that_cannot_be_opened_is_no_hanging(tmp_path):
+    sensor = Sticking()
+    sensor.open = lambda: (_ for _ in ()).throw(OSError("there is no serial port"))
+    running, far = kit(
+        tmp_path, ("sensor:a", Counter(), SensorOptions()), ("sensor:b", sensor, SensorOptions(errors=2))
+    )
+    running.pass_time(lambda: notes(far, "errors"))
+    count = len(far.data())
+    running.pass_time(lambda: len(far.data()) > count + 20)
+    running.stop()
+
+    assert notes(far, "stuck") == []
+
+
+def test_one_that_hung_while_it_was_closed_for_a_reload_is_well_when_it_comes_back(tmp_path):
+    sensor = Sticking()
+    running, far = kit(tmp_path, ("sensor:a", Counter(), SensorOptions()), ("sensor:b", sensor, SensorOptions()))
+    running.pass_time(lambda: worker(running, "sensor:b")["count"])
+    sensor.hangs, before = "close", running.daemon.settings
+    ends = [replace(end, plugin=Counter(), said=("new",)) if end.section == "sensor:b" else end for end in before.ends]
+    reload = threading.Thread(target=running.daemon.workers.exchange, args=(replace(before, ends=tuple(ends)),))
+    reload.start()
+    running.pass_time(lambda: notes(far, "stuck"))
+    sensor.gate.set()
+    running.pass_time(lambda: notes(far, "well"))
+    running.pass_time(lambda: worker(running, "sensor:b")["state"] == "running")
+    after = worker(running, "sensor:b")
+    running.stop()
+
+    assert after["trouble"] == ""
+
+
 def test_a_reload_does_not_say_of_a_sensor_that_hangs_that_it_is_well(tmp_path):
     Hanging.done.clear()
     running, far = kit(tmp_path, ("sensor:a", Counter(), SensorOptions()), ("sensor:b", Hanging(), SensorOptions()))
@@ -196,8 +272,10 @@ def test_one_that_is_read_as_it_comes_or_waits_for_something_may_be_silent(senso
     ("name", "options", "quiet"),
     [
         ("dylos", {}, 100_000), ("dylos", {"interval": 60.0}, 100_000), ("replay", {"file": "x"}, 100_000),
-        ("replay", {"file": "x", "interval": 10.0}, 100_000), ("shinyei", {}, 36 + 2 * 20), ("shinyei", {"sample": 600.0}, 1200),
-        ("sds011", {}, 20 + 10), ("pms", {"warm_up": 60.0}, 60 + 10), ("mhz19", {}, 180), ("spec_dgs", {"gas": "o3"}, 3600),
+        ("replay", {"file": "x", "interval": 10.0}, 100_000),
+        ("shinyei", {}, 36 + 2 * 20), ("shinyei", {"sample": 600.0}, 1200),
+        ("sds011", {}, 20 + 10),
+        ("pms", {"warm_up": 60.0}, 60 + 10), ("mhz19", {}, 180), ("spec_dgs", {"gas": "o3"}, 3600),
         ("sps30", {}, 30), ("gpsd", {}, STALE), ("dht", {}, 10 * 5), ("scd30", {"interval": 3600.0}, 1800),
         ("scd4x", {}, 30), ("bme680", {}, 30),
     ],
