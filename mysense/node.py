@@ -13,7 +13,7 @@ from mysense.judge import STATIC
 from mysense.pipeline import Pipeline
 from mysense.place import Place
 from mysense.plugin import Sensor
-from mysense.sampler import Sampler, saved_at
+from mysense.sampler import Sampler, renamed, saved_at
 from mysense.settings import SensorOptions
 from mysense.sources import Sources
 from mysense.telegram import SECOND, Data, Ident, Note, Telegram, Value, clean
@@ -64,6 +64,7 @@ class Node:
         self._left_over = {"time": NOT_SET} if never_known else {}  # flags of the first telegram
         self.troubles = Troubles(self.note)
         self._sources = Sources(sensors, options or {}, self.troubles, kept.get("fields", ""))
+        window = renamed(window, self._sources.moved)
         self._sampler = Sampler(interval, sensors, self.clock, newest, window, self._given(), self._sources.how)
         self._place = Place(ident.geolocation, interval, self.clock, kept.get("place", ""))
         self._waiting: deque[Telegram] = deque(maxlen=WAITING)

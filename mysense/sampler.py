@@ -143,6 +143,16 @@ class Sampler:
             return json.dumps({**when, "left": left, **self._window.saved()})
 
 
+def renamed(saved: str, names: Mapping[str, str]) -> str:
+    """A saved window whose fields are called otherwise now, by *names*."""
+    if not (saved and names):
+        return saved
+    said = json.loads(saved)
+    for part in ("series", "last"):
+        said[part] = {names.get(name, name): each for name, each in said[part].items()}
+    return json.dumps(said)
+
+
 def saved_at(saved: str) -> tuple[int, str]:
     """When (ns) a window was saved, and at which start of the machine its readings were taken, if it has any."""
     if not saved:

@@ -36,6 +36,8 @@ class Source:
         self.name = section.partition(":")[2]
         self.names: dict[str, str] = {}
         """How each field is published, by the sensor's own name."""
+        self.counts: dict[str, str] = {}
+        """What the number of readings of each field is called, by the sensor's own name, where that is told."""
         self.came: dict[str, None] = {}
         """The fields that have come, by the sensor's own name."""
         self.static: dict[str, int] = {}
@@ -85,7 +87,9 @@ class Source:
     def how(self, own: str) -> How:
         """What is made of the readings of a field in a window."""
         said, known = self.options, (self.names[own], self.sensor.renamed(own), own)
-        return How(said.statistic.of(*known) or self._statistic(own), said.outliers.of(*known), said.counts)
+        return How(
+            said.statistic.of(*known) or self._statistic(own), said.outliers.of(*known), self.counts.get(own, "")
+        )
 
     def _statistic(self, own: str) -> str:
         """What makes sense for a field: as the driver says, or as it is with its quantity."""
@@ -105,5 +109,5 @@ class Source:
             field = declared.get(own, Field(own))
             device = field.device or plugin
             yield Field(self.names[own], field.unit, device)
-            if self.options.counts:
-                yield Field(f"{self.names[own]}_n", "", device)
+            if own in self.counts:
+                yield Field(self.counts[own], "", device)

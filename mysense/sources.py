@@ -41,6 +41,8 @@ class Sources:
         self.version = 0
         """Another number whenever the fields are others."""
         self.exchange(sensors, options)
+        self.moved = self._moved(json.loads(kept) if kept else {})
+        """Other names that fields have had before the last stop, and what is called like them now."""
 
     def __iter__(self) -> Iterator[Source]:
         return iter(self._sources.values())
@@ -77,6 +79,7 @@ class Sources:
         sensors = {section: source.sensor for section, source in self._sources.items()}
         names, self._shape = naming.names(sensors), _shape(sensors)
         taken = {name for fields in names.values() for name in fields.values()}
+        counts = {name for source in self for name in source.counts.values()}
         for section, source in sorted(self._sources.items()):  # what was never announced gives way, and keeps its name
             fields = dict(names[section])
             for own, name in self._known[section].items():
@@ -87,11 +90,32 @@ class Sources:
         for section, source in sorted(self._sources.items()):
             for own in source.came:
                 if own not in source.names:
-                    source.names[own] = naming.free(section, own, taken) if own in taken else own
+                    free = own not in taken and own not in counts
+                    source.names[own] = own if free else naming.free(section, own, taken | counts)
                     taken.add(source.names[own])
             self._known[section] |= {own: source.names[own] for own in source.came}
+        counts = set()
+        for _, source in sorted(self._sources.items()):
+            called = {}
+            for own, name in source.names.items() if source.options.counts else ():
+                called[own] = naming.count(name, taken | counts)
+                counts.add(called[own])
+            source.counts = called
         self._hows = {source.names[own]: source.how(own) for source in self for own in source.names}
         self.version += 1
+
+    def _moved(self, before: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+        """What fields are called now that had other names *before*; one whose sensor is gone gives way."""
+        taken = {name for source in self for name in source.names.values()}
+        moved: dict[str, str] = {}
+        for section, fields in sorted(before.items()):
+            names = self._sources[section].names if section in self._sources else {}
+            for own, name in fields.items():
+                now = names.get(own) or (naming.free(section, own, taken) if name in taken else name)
+                taken.add(now)
+                if now != name:
+                    moved[name] = now
+        return moved
 
     def join(self, source: Source, reading: Mapping[str, Value]) -> Mapping[str, Value]:
         """Take in the fields of a reading, where they come for the first time; what of it can have a name."""

@@ -29,11 +29,11 @@ DIGITS = 9
 
 
 class How(NamedTuple):
-    """What is made of the readings of a field: which statistic, without which outliers, whether with their count."""
+    """What is made of the readings of a field: which statistic, without which outliers; what their count is called."""
 
     statistic: str = "mean"
     outliers: str = "no"
-    counts: bool = False
+    count: str = ""
 
     @property
     def keeps(self) -> bool:
@@ -228,8 +228,8 @@ class Window:
             except OverflowError:  # a whole number that no float can hold
                 continue
             result[name] = round(value, DIGITS)
-            if how.counts:
-                result[f"{name}_n"] = series.count - left_out
+            if how.count:
+                result[how.count] = series.count - left_out
             if left_out and removed is not None:
                 removed[name] = removed.get(name, 0) + left_out
         return result | self._last

@@ -152,6 +152,63 @@ def test_after_a_restart_the_fields_that_had_come_are_there_at_once():
     assert {f.name for f in after.node.ident().fields} == {"temp", "temp_x", "pm25"}
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (["a"], ["a", "b"], {"temp_a": 21.0, "rh_a": 50.0}),
+        (["a", "b"], ["a"], {"temp": 21.0, "rh": 50.0, "temp_b": 30.0, "rh_b": 60.0}),
+        (["a", "a:x"], ["a:x"], {"temp": 21.0, "rh": 50.0, "temp_a": 20.0, "rh_a": 50.0}),
+        (["a:x", "b:y"], ["a:x", "b:y", "c"], {"temp_x": 21.0, "rh_x": 50.0, "temp_y": 30.0, "rh_y": 60.0}),
+    ],
+)
+def test_an_interval_that_goes_on_after_a_restart_has_today_s_names_only(before, after, said):
+    stop, there = threading.Event(), {"a": 20.0, "b": 30.0, "a:x": 22.0, "a:y": 0.0, "b:y": 30.0}
+    stop.set()
+    one = Kit({f"sensor:{name}": Weather() for name in before})
+    one.pass_time(1)
+    if len(before) > 1:  # the second sensor is read once
+        one.node.give(f"sensor:{before[1]}", {"temp": there[before[1]], "rh": 60.0 if before[1][0] == "b" else 50.0})
+    one.node.give(f"sensor:{before[0]}", {"temp": 20.0, "rh": 50.0})
+    one.node.run(stop)
+    one.clock.advance(2)
+    two = Kit({f"sensor:{name}": Weather() for name in after}, journal=one.journal, clock=one.clock)
+    if after[0] == before[0]:
+        two.node.give(f"sensor:{after[0]}", {"temp": 22.0, "rh": 50.0})
+    else:
+        two.node.give(f"sensor:{after[0]}", {"temp": 20.0, "rh": 50.0})
+    two.pass_time(9)
+
+    [data] = two.telegrams(Data)
+    assert data.values == said
+    assert two.node._sources.how("temp" if "temp" in said else next(iter(said))).statistic == "mean"
+
+
+def test_a_count_is_never_called_like_a_field():
+    options = {"sensor:a": SensorOptions(counts=True), "sensor:late": SensorOptions(counts=True)}
+    kit = Kit({"sensor:a": Weather(), "sensor:a:n": Weather(), "sensor:late": Late()}, options)
+    kit.node.give("sensor:a", {"temp": 20.0})
+    kit.node.give("sensor:late", {"rain": 1.0})
+    kit.node.give("sensor:a:n", {"temp": 30.0})
+    kit.node.give("sensor:late", {"rain": 1.0, "rain_n": 7.5, "temp_count": 8.5})
+    kit.pass_time()
+    [data] = kit.telegrams(Data)
+
+    assert data.values == {
+        "temp": 20.0, "temp_count": 1, "temp_n": 30.0, "rain": 1.0, "rain_n": 2,
+        "rain_n_late": 7.5, "rain_n_late_n": 1, "temp_count_late": 8.5, "temp_count_late_n": 1,
+    }  # fmt: skip
+    assert {f.name for f in data.ident.fields} == data.values.keys()
+
+
+def test_a_count_that_is_called_otherwise_is_told_when_the_file_is_read():
+    notices = config.parse("[sensor:simulated]\ncounts = yes\n[sensor:simulated:n]\n").notices
+
+    said = (
+        "[sensor:simulated] counts: temp_n is a field already; how many readings temp was made of is called temp_count"
+    )
+    assert said in notices
+
+
 def test_fields_that_nobody_announced_keep_their_names_whoever_comes_first():
     before = Kit({"sensor:late:one": Late(), "sensor:late:two": Late()})
     before.node.give("sensor:late:one", {"temp": 1})

@@ -56,13 +56,13 @@ def test_the_mean_of_directions_lies_between_them(values, mean):
 
 @pytest.mark.parametrize("values", [[0, 180], [0, 90, 180, 270], [45, 225] * 5000, [0, 120, 240] * 1000])
 def test_directions_that_cancel_are_none(values):
-    assert window(values, statistic="direction", counts=True) == {}
+    assert window(values, statistic="direction", count="x_n") == {}
 
 
 def test_directions_have_no_outliers():
     removed = {}
 
-    assert window([359, 1, 359, 1, 359, 1, 90], removed, statistic="direction", outliers="tukey", counts=True) == {
+    assert window([359, 1, 359, 1, 359, 1, 90], removed, statistic="direction", outliers="tukey", count="x_n") == {
         "x": pytest.approx(9.47, abs=0.01),
         "x_n": 7,
     }
@@ -120,7 +120,7 @@ def test_outliers_are_those_beyond_the_fences_of_the_rule(statistic, rule, value
     edge = low != high and any(min(abs(v - low), abs(v - high)) < 1e-6 for v in values)
     removed = {}
 
-    got = window(values, removed, statistic=statistic, outliers=rule.__name__, counts=True)
+    got = window(values, removed, statistic=statistic, outliers=rule.__name__, count="x_n")
 
     if not edge:  # a reading that stands on the fence itself may fall on either side by rounding
         assert got["x"] == pytest.approx(ORACLES[statistic](good), rel=1e-9, abs=1e-8)
@@ -151,7 +151,7 @@ def test_too_few_readings_and_those_without_a_spread_are_all_good(outliers, valu
 
 @pytest.mark.parametrize("outliers", ["no", "tukey"])
 def test_a_fast_sensor_and_a_long_interval_do_not_fill_the_memory(outliers):
-    made, count = Window(lambda name: How("median" if name == "middle" else "sum", outliers, True)), 100_000
+    made, count = Window(lambda name: How("median" if name == "middle" else "sum", outliers, f"{name}_n")), 100_000
     for n in range(count):
         made.add({"middle": n % 1000, "sum": n % 1000})
 
@@ -179,7 +179,7 @@ def test_what_is_kept_of_many_readings_is_every_so_many(values):
 @given(values=numbers, cut=st.integers(0, 60))
 def test_a_window_that_was_saved_in_between_gives_the_same(statistic, outliers, values, cut):
     def chosen(_):
-        return How(statistic, outliers, True)
+        return How(statistic, outliers, "x_n")
 
     before = Window(chosen)
     for value in values[:cut]:
@@ -188,7 +188,7 @@ def test_a_window_that_was_saved_in_between_gives_the_same(statistic, outliers, 
     for value in values[cut:]:
         after.add({"x": value})
 
-    assert after.values() == window(values, statistic=statistic, outliers=outliers, counts=True)
+    assert after.values() == window(values, statistic=statistic, outliers=outliers, count="x_n")
 
 
 def test_a_window_of_another_statistic_is_taken_over_as_far_as_it_goes():
@@ -202,7 +202,9 @@ def test_a_window_of_another_statistic_is_taken_over_as_far_as_it_goes():
 
 
 def test_each_field_has_its_own_statistic_and_text_is_the_last():
-    made = Window(lambda name: How({"gust": "max", "rain": "sum"}.get(name, "mean"), counts=name == "ws"))
+    made = Window(
+        lambda name: How({"gust": "max", "rain": "sum"}.get(name, "mean"), count="ws_n" if name == "ws" else "")
+    )
     for reading in ({"ws": 2, "gust": 5, "rain": 0.1, "door": True}, {"ws": 4, "gust": 3, "rain": 0.2, "door": False}):
         made.add(reading)
 
