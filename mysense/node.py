@@ -130,7 +130,7 @@ class Node:
             self._follow(change)
         while taken := self._sampler.take(early):
             time, values = taken
-            values, moved = self._place.follow(values)
+            values, moved = self._place.follow(values, self._sources.positions)
             flags = dict.fromkeys(self._sources.static() & values.keys(), STATIC) | self._left_over
             data, self._left_over = Data(self.ident(), time, values, flags), {}
             self._keep([*self._singles(), *self._processed(data), *self._up()], self._sampler.save(force=True))

@@ -101,6 +101,18 @@ class Source:
             return "mean"
         return known.statistic
 
+    def position(self) -> tuple[str, ...]:
+        """What latitude, longitude and, if there is one, height are called; nothing where it does not tell its place."""
+        found: dict[str, str] = {}
+        for own, name in self.names.items():
+            for known in filter(None, (quantity(own), quantity(self.sensor.renamed(own)))):
+                found.setdefault(known.name, name)
+        return (
+            tuple(found[each] for each in ("lat", "lon", "alt") if each in found)
+            if {"lat", "lon"} <= found.keys()
+            else ()
+        )
+
     def fields(self) -> Iterator[Field]:
         """The fields that have come, as an ident names them."""
         plugin = self.name.partition(":")[0]

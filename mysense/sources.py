@@ -38,6 +38,8 @@ class Sources:
         self._sources: dict[str, Source] = {}
         self._shape: Shape = {}
         self._hows: dict[str, How] = {}
+        self.positions: list[tuple[str, ...]] = []
+        """What each sensor that knows its place calls that, in their order: latitude, longitude, height."""
         self.version = 0
         """Another number whenever the fields are others."""
         self.exchange(sensors, options)
@@ -102,6 +104,7 @@ class Sources:
                 counts.add(called[own])
             source.counts = called
         self._hows = {source.names[own]: source.how(own) for source in self for own in source.names}
+        self.positions = list(filter(None, (source.position() for source in self)))
         self.version += 1
 
     def _moved(self, before: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
