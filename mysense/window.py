@@ -120,11 +120,13 @@ class Series:
         kept, limits = self._kept or [], None
         if how.outliers != "no":
             limits = fences(kept, how.outliers)
-        if limits is None:
+        if limits is None or (limits[0] <= self.least and self.most <= limits[1]):
             return self._of_all(how.statistic), 0
         good = [value for value in kept if limits[0] <= value <= limits[1]]
         left_out = self._step * (len(kept) - len(good))
         left_out = min(left_out, self.count - 1)
+        if how.statistic == "last" and limits[0] <= self.last <= limits[1]:
+            return self.last, left_out  # of many it may not be among those that were kept
         value = _of(good, how.statistic)
         return value * (self.count - left_out) / len(good) if how.statistic == "sum" else value, left_out
 

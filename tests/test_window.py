@@ -163,6 +163,23 @@ def test_a_fast_sensor_and_a_long_interval_do_not_fill_the_memory(outliers):
     assert len(json.dumps(made.saved())) < 2 * 8 * KEPT
 
 
+def test_what_is_no_outlier_counts_also_where_only_some_readings_are_kept():
+    made = Window(lambda name: How(name, "tukey"))
+    values = [n % 100 for n in range(3 * KEPT)] + [-40, 140, 55]  # within the fences, and of those only some are kept
+    for value in values:
+        made.add(dict.fromkeys(("last", "max", "min", "mean"), value))
+
+    assert made.values() == {"last": 55, "max": 140, "min": -40, "mean": pytest.approx(statistics.fmean(values))}
+
+
+def test_the_last_is_the_newest_that_is_no_outlier():
+    made = Window(lambda name: How("last", "tukey"))
+    for value in [n % 100 for n in range(3 * KEPT)] + [1000] * 4 + [51, 52, 53]:
+        made.add({"x": value})
+
+    assert made.values() == {"x": 53}
+
+
 @given(st.lists(st.integers(0, 10**6), min_size=KEPT + 1, max_size=KEPT * 5))
 def test_what_is_kept_of_many_readings_is_every_so_many(values):
     made = Window(lambda _: How("median"))
