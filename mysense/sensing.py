@@ -67,7 +67,7 @@ class SensorWorker(Worker):
         try:
             super().run()
         finally:
-            self._back()
+            self._troubles.end(self.section, STUCK)  # it came back from being closed
             if self._power:
                 self._power.close()
 

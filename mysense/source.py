@@ -102,7 +102,7 @@ class Source:
         return known.statistic
 
     def position(self) -> tuple[str, ...]:
-        """What latitude, longitude and, if there is one, height are called; nothing where it does not tell its place."""
+        """What latitude, longitude and, if there is one, height are called; nothing where it tells no place."""
         found: dict[str, str] = {}
         for own, name in self.names.items():
             for known in filter(None, (quantity(own), quantity(self.sensor.renamed(own)))):

@@ -344,6 +344,45 @@ def test_every_statistic_of_the_table_of_fields_is_one():
     assert {known.statistic for known in QUANTITIES.values()} <= set(STATISTICS)
 
 
+def test_a_reading_that_is_under_way_during_a_reload_mixes_no_names(monkeypatch):
+    one, other = Weather(), Weather()
+    kit = Kit({"sensor:a": one}, raw=True)
+    source = kit.node._sources.get("sensor:a")
+    judged = source.judged
+
+    def meanwhile(reading):
+        said = judged(reading)
+        if reading["temp"] == 30.0:
+            kit.node.exchange({"sensor:a": one, "sensor:b": other})
+        return said
+
+    monkeypatch.setattr(source, "judged", meanwhile)
+    for temp in (20.0, 30.0, 40.0):
+        kit.node.give("sensor:a", {"temp": temp})
+    kit.pass_time()
+
+    assert [(t.raw, dict(t.values)) for t in kit.telegrams(Data)] == [
+        ("a", {"temp": 20.0}), ("", {"temp": 20.0}), ("a", {"temp_a": 40.0}), ("", {"temp_a": 40.0})
+    ]  # fmt: skip
+
+
+def test_a_bug_in_the_core_ends_no_measuring(monkeypatch, caplog):
+    kit, stop = Kit({"sensor:a": Weather()}, interval=1.0), threading.Event()
+    take = kit.node._sampler.take
+    monkeypatch.setattr(kit.node._sampler, "take", lambda early=False: 1 / 0)
+    thread = threading.Thread(target=kit.node.run, args=(stop,))
+    thread.start()
+    kit.node.give("sensor:a", {"temp": 20.0})
+    until(lambda: kit.clock.advance(1) or "a bug in mysense" in caplog.text)
+    kit.clock.advance(3)
+    monkeypatch.setattr(kit.node._sampler, "take", take)
+    until(lambda: kit.clock.advance(1) or kit.telegrams(Data))
+    stop.set()
+    thread.join(5)
+
+    assert caplog.text.count("a bug in mysense") == 1
+
+
 def test_single_readings_are_kept_with_their_own_time_before_the_processors():
     kit = Kit({"sensor:a": Weather(), "sensor:a:x": Weather()}, {"sensor:a:x": SensorOptions(raw=True)})
     for temp in (20.0, 200.0):

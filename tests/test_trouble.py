@@ -12,6 +12,7 @@ from mysense.sensors.gpsd import STALE
 from mysense.settings import DaemonOptions, End, Identity, JournalOptions, PublisherOptions, SensorOptions, Settings
 from mysense.telegram import Data, Field, Note
 from mysense.trouble import Troubles
+from tests.kit import until
 from tests.test_daemon import Collector, Counter, Hanging, Running
 from tests.test_worker import Hands
 
@@ -329,6 +330,37 @@ def test_what_was_wrong_before_the_first_data_is_told_with_it(tmp_path):
     first = [type(t).__name__ for t in far.got[:2]]
     assert first == ["Ident", "Data"]
     assert notes(far, "errors")[0].ident.node == "Test_k1"
+
+
+def test_a_kit_whose_sensors_give_nothing_at_all_is_heard_of(tmp_path):
+    running, far = kit(tmp_path, ("sensor:m", Mute(), SensorOptions()))
+    running.pass_time(lambda: worker(running, "sensor:m")["state"] == "silent")
+    assert not far.got
+    running.pass_time(lambda: notes(far, "silent"))
+    running.stop()
+
+    assert [t.kind for t in far.got if isinstance(t, Note)][:2] == ["up", "silent"]
+    assert far.data() == []
+
+
+def test_what_begins_and_is_over_at_once_is_told_in_that_order():
+    told, gate = [], threading.Event()
+
+    def note(kind, text, values):
+        if not told:
+            gate.wait(5)  # it takes a while to tell the first, and more happens meanwhile
+        told.append(kind)
+
+    troubles = Troubles(note)
+    thread = threading.Thread(target=troubles.begin, args=("sensor:a", "stuck", "hangs"))
+    thread.start()
+    until(lambda: troubles.of("sensor:a"))
+    troubles.end("sensor:a", "stuck")
+    troubles.begin("sensor:a", "errors", "fails")
+    gate.set()
+    thread.join(5)
+
+    assert told == ["stuck", "well", "errors"]
 
 
 def test_sensors_may_come_and_go_while_others_are_in_trouble():
