@@ -33,7 +33,7 @@ class How(NamedTuple):
 
     statistic: str = "mean"
     outliers: str = "no"
-    count: str = ""
+    counted: str = ""
 
     @property
     def keeps(self) -> bool:
@@ -157,7 +157,8 @@ class Directions(Series):
     def __init__(self, saved: Sequence[Any] = ()) -> None:
         whole = len(saved) == 9  # else saved as plain numbers, when this was no direction: begin anew
         super().__init__(False, *((saved[:7],) if whole else ()))
-        self._north, self._east = saved[7:] if whole else (0.0, 0.0)
+        self._north: float = saved[7] if whole else 0.0
+        self._east: float = saved[8] if whole else 0.0
 
     def add(self, value: float) -> None:
         super().add(value)
@@ -230,8 +231,8 @@ class Window:
             except OverflowError:  # a whole number that no float can hold
                 continue
             result[name] = round(value, DIGITS)
-            if how.count:
-                result[how.count] = series.count - left_out
+            if how.counted:
+                result[how.counted] = series.count - left_out
             if left_out and removed is not None:
                 removed[name] = removed.get(name, 0) + left_out
         return result | self._last

@@ -56,13 +56,13 @@ def test_the_mean_of_directions_lies_between_them(values, mean):
 
 @pytest.mark.parametrize("values", [[0, 180], [0, 90, 180, 270], [45, 225] * 5000, [0, 120, 240] * 1000])
 def test_directions_that_cancel_are_none(values):
-    assert window(values, statistic="direction", count="x_n") == {}
+    assert window(values, statistic="direction", counted="x_n") == {}
 
 
 def test_directions_have_no_outliers():
     removed = {}
 
-    assert window([359, 1, 359, 1, 359, 1, 90], removed, statistic="direction", outliers="tukey", count="x_n") == {
+    assert window([359, 1, 359, 1, 359, 1, 90], removed, statistic="direction", outliers="tukey", counted="x_n") == {
         "x": pytest.approx(9.47, abs=0.01),
         "x_n": 7,
     }
@@ -120,7 +120,7 @@ def test_outliers_are_those_beyond_the_fences_of_the_rule(statistic, rule, value
     edge = low != high and any(min(abs(v - low), abs(v - high)) < 1e-6 for v in values)
     removed = {}
 
-    got = window(values, removed, statistic=statistic, outliers=rule.__name__, count="x_n")
+    got = window(values, removed, statistic=statistic, outliers=rule.__name__, counted="x_n")
 
     if not edge:  # a reading that stands on the fence itself may fall on either side by rounding
         assert got["x"] == pytest.approx(ORACLES[statistic](good), rel=1e-9, abs=1e-8)
@@ -205,7 +205,7 @@ def test_a_window_that_was_saved_in_between_gives_the_same(statistic, outliers, 
     for value in values[cut:]:
         after.add({"x": value})
 
-    assert after.values() == window(values, statistic=statistic, outliers=outliers, count="x_n")
+    assert after.values() == window(values, statistic=statistic, outliers=outliers, counted="x_n")
 
 
 def test_a_window_of_another_statistic_is_taken_over_as_far_as_it_goes():
@@ -220,7 +220,7 @@ def test_a_window_of_another_statistic_is_taken_over_as_far_as_it_goes():
 
 def test_each_field_has_its_own_statistic_and_text_is_the_last():
     made = Window(
-        lambda name: How({"gust": "max", "rain": "sum"}.get(name, "mean"), count="ws_n" if name == "ws" else "")
+        lambda name: How({"gust": "max", "rain": "sum"}.get(name, "mean"), counted="ws_n" if name == "ws" else "")
     )
     for reading in ({"ws": 2, "gust": 5, "rain": 0.1, "door": True}, {"ws": 4, "gust": 3, "rain": 0.2, "door": False}):
         made.add(reading)
