@@ -133,6 +133,12 @@ class Node:
         with self._turn:
             self._keep(self._singles(), self._sampler.save(force=True))
 
+    def keep(self) -> None:
+        """Keep for the next start what has come since ``run`` ended, if something has."""
+        with self._turn:
+            if self._sampler.unsaved or self._single:
+                self._keep(self._singles(), self._sampler.save(force=True))
+
     def _guarded(self) -> None:
         """Work; what nobody foresaw is told once, and must not end measuring."""
         try:

@@ -215,15 +215,13 @@ class Workers:
         thread.start()
 
     def stop_sources(self, seconds: float) -> None:
-        """Stop what brings telegrams in; what the sampler holds is in the journal then.
-
-        The node comes last: a reading that is under way may have taken half a minute.
-        """
+        """Stop what brings telegrams in; what the sampler holds is in the journal then."""
+        self._node_stop.set()
         for worker in self.sources:
             worker.stop.set()
-        self._join(self.sources, seconds)
-        self._node_stop.set()
-        self._join([self.node] if self.node else [], seconds)
+        self._join([*self.sources, *([self.node] if self.node else [])], seconds)
+        if self.node and not ((thread := self._threads.get(self.node)) and thread.is_alive()):
+            self.node.keep()  # a reading that was under way came after the node had ended
 
     def stop_publishers(self, seconds: float, patient: bool) -> int:
         """Stop what sends telegrams on, once it has sent what there is; the lag that remains.
