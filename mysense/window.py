@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import atan2, cos, degrees, hypot, inf, isfinite, nan, radians, sin
 from typing import Any, NamedTuple
 
-from mysense.telegram import Value, clean
+from mysense.telegram import Value
 
 DIRECTION = "direction"
 """The mean of angles in degrees: of 350 and 10 it is 0, where the mean is 180."""
@@ -208,8 +208,11 @@ class Window:
 
     def add(self, reading: Mapping[str, Value | None]) -> bool:
         """Take a reading in; whether there was a value in it."""
-        values = clean(reading)
-        for name, value in values.items():
+        found = False
+        for name, value in reading.items():
+            if value is None or (isinstance(value, float) and not isfinite(value)):
+                continue
+            found = True
             if isinstance(value, (bool, str)):
                 self._last[name] = value
             else:
@@ -217,7 +220,7 @@ class Window:
                 if series is None:
                     series = self._series[name] = _series(self._chosen(name))
                 series.add(value)
-        return bool(values)
+        return found
 
     def values(self, removed: dict[str, int] | None = None) -> dict[str, Value]:
         """What was measured. What was left out as outliers is counted in *removed*, by field."""
