@@ -23,7 +23,8 @@ class Quantity:
 
     *unit* is the canonical one, in which *least* and *most* (what is plausible) and
     *scale* are given. *device_class* is Home Assistant's, *value_type* Sensor.Community's;
-    empty where they have none. *scale* holds the upper bounds of the bands of air quality.
+    empty where they have none. *scale* holds the upper bounds of the bands of air quality. *statistic* is
+    what several readings become (``mysense.window``), where nobody says another.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Quantity:
     device_class: str = ""
     value_type: str = ""
     scale: tuple[float, ...] = ()
+    statistic: str = "mean"
 
     def plausible(self, value: float) -> bool:
         """Whether a value in the canonical unit can be true."""
@@ -112,27 +114,27 @@ _TABLE = (
     Quantity("db", "loudness", "dB", 0, 150, 1, "sound_pressure", "noise_LAeq"),
     Quantity("rssi", "strength of a radio signal", "dBm", -150, 0, 0, "signal_strength"),
     Quantity("lat", "latitude", "degrees", -90, 90, 6, "", "lat"),
-    Quantity("lon", "longitude", "degrees", -180, 180, 6, "", "lon"),
+    Quantity("lon", "longitude", "degrees", -180, 180, 6, "", "lon", statistic="direction"),
     Quantity("alt", "height above sea level", "m", -500, 9000, 1, "distance", "height"),
     Quantity("ws", "wind speed", "m/s", 0, 115, 1, "wind_speed"),
-    Quantity("wd", "where the wind comes from", "degrees", 0, 360, 0, "wind_direction"),
+    Quantity("wd", "where the wind comes from", "degrees", 0, 360, 0, "wind_direction", statistic="direction"),
     Quantity("rain", "rain intensity", "mm/h", 0, 500, 1, "precipitation_intensity"),
-    Quantity("dayrain", "rain of the day", "mm", 0, 2000, 1, "precipitation"),
-    Quantity("prevrain", "rain of the day before", "mm", 0, 2000, 1, "precipitation"),
+    Quantity("dayrain", "rain of the day", "mm", 0, 2000, 1, "precipitation", statistic="last"),
+    Quantity("prevrain", "rain of the day before", "mm", 0, 2000, 1, "precipitation", statistic="last"),
     Quantity("light", "brightness", "lux", 0, 200000, 0, "illuminance"),
     Quantity("accu", "charge of the battery", "%", 0, 100, 0, "battery"),
     Quantity("volt", "supply voltage", "V", 0, 60, 2, "voltage"),
-    Quantity("fix", "dimensions of a position: 2, 3, or 0 without one", "", 0, 3, 0),
+    Quantity("fix", "dimensions of a position: 2, 3, or 0 without one", "", 0, 3, 0, statistic="last"),
     Quantity("sats", "satellites that a position comes from", "", 0, 100, 0),
     Quantity("eph", "how far a position may be wrong", "m", 0, 1e6, 1, "distance"),
     Quantity("link", "quality of a radio link", "%", 0, 100, 0),
     Quantity("temp_cpu", "temperature of the processor", "C", -40, 125, 1, "temperature"),
-    Quantity("undervolt", "share of the time with too little voltage", "", 0, 1, 2),
-    Quantity("throttled", "share of the time that the processor was slowed down", "", 0, 1, 2),
+    Quantity("undervolt", "1 when there was too little voltage", "", 0, 1, 0, statistic="max"),
+    Quantity("throttled", "1 when the processor was slowed down", "", 0, 1, 0, statistic="max"),
     Quantity("disk_free", "free part of a disk", "%", 0, 100, 1),
     Quantity("mem_free", "free part of the memory", "%", 0, 100, 1),
     Quantity("load", "programs that want a processor, on average", "", 0, 1e4, 2),
-    Quantity("uptime", "time since the start of the machine", "s", 0, 1e10, 0, "duration"),
+    Quantity("uptime", "time since the start of the machine", "s", 0, 1e10, 0, "duration", statistic="last"),
 )
 
 QUANTITIES: Mapping[str, Quantity] = MappingProxyType({q.name: q for q in _TABLE})

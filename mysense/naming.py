@@ -68,6 +68,15 @@ def _candidates(section: str, name: str) -> Iterator[str]:
         number += 1
 
 
+def count(name: str, taken: Container[str]) -> str:
+    """What the number of readings of a field is called: another where a field has that name.
+
+    >>> count("temp", {"temp"}), count("temp", {"temp", "temp_n"})
+    ('temp_n', 'temp_count')
+    """
+    return next(each for each in (f"{name}_n", f"{name}_count", f"{name}_n_n", f"{name}_n_count") if each not in taken)
+
+
 def told(sensors: Mapping[str, Sensor]) -> Iterator[str]:
     """A sentence for each field that several sensors measure."""
     wanted = {section: _wanted(sensor) for section, sensor in sorted(sensors.items())}

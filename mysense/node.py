@@ -13,7 +13,7 @@ from mysense.judge import STATIC
 from mysense.pipeline import Pipeline
 from mysense.place import Place
 from mysense.plugin import Sensor
-from mysense.sampler import Sampler, saved_at
+from mysense.sampler import Sampler, renamed, saved_at
 from mysense.settings import SensorOptions
 from mysense.sources import Sources
 from mysense.telegram import SECOND, Data, Ident, Note, Telegram, Value, clean
@@ -29,6 +29,8 @@ WAITING = 1000
 """Telegrams kept in memory while the journal cannot be written (a full disk)."""
 TOGETHER = 10.0
 """The most seconds that single readings wait to be written together."""
+ALONE = 300.0
+"""Seconds without any data after which what there is to tell is told all the same."""
 MILLISECOND = 1_000_000
 
 
@@ -54,7 +56,8 @@ class Node:
         raw: bool = False,
     ) -> None:
         self._ident, self._journal, self._raw = ident, journal, raw
-        self._turn, self._naming = threading.RLock(), threading.Lock()
+        self._turn, self._naming, self._passing = threading.RLock(), threading.Lock(), threading.Lock()
+        self._exchanges = 0
         kept = journal.state(SOURCE)
         self._pipeline = pipeline or Pipeline((), kept)
         window, newest = kept.get("window", ""), journal.newest(ident.node) or 0
@@ -64,6 +67,7 @@ class Node:
         self._left_over = {"time": NOT_SET} if never_known else {}  # flags of the first telegram
         self.troubles = Troubles(self.note)
         self._sources = Sources(sensors, options or {}, self.troubles, kept.get("fields", ""))
+        window = renamed(window, self._sources.moved)
         self._sampler = Sampler(interval, sensors, self.clock, newest, window, self._given(), self._sources.how)
         self._place = Place(ident.geolocation, interval, self.clock, kept.get("place", ""))
         self._waiting: deque[Telegram] = deque(maxlen=WAITING)
@@ -73,6 +77,7 @@ class Node:
         self._refused: deque[tuple[str, Telegram]] = deque(maxlen=WAITING)
         self._bug = ""
         self._begun: int | None = self.clock.now()
+        self._started = self.clock.monotonic()
         self._saved = kept.get("fields", "")
         self._version = 0
         self._trouble = ""
@@ -96,20 +101,25 @@ class Node:
 
     def exchange(self, sensors: Mapping[str, Sensor], options: Mapping[str, SensorOptions] | None = None) -> None:
         """Other sensors from now on. What was measured so far goes out under the names it was measured with."""
-        with self._turn:
-            if not self._sources.fits(sensors):
+        options = options or {}
+        with self._turn, self._passing:  # no reading passes between the end of the names of old and those of today
+            self._exchanges += 1
+            if not self._sources.fits(sensors, options):
                 self._work(early=True)
-            self._sources.exchange(sensors, options or {})
+            self._sources.exchange(sensors, options)
 
     def give(self, section: str, reading: Mapping[str, Value | None]) -> None:
         """Take in one reading of a sensor, by its own names."""
-        source, values = self._sources.get(section), clean(reading)
+        exchanges, source, values = self._exchanges, self._sources.get(section), clean(reading)
         if source and values:  # one that hung may come back after it was taken out
             judged = source.judged(self._sources.join(source, values))
-            if self._raw or source.options.raw:
-                now = self.clock.now() // MILLISECOND * MILLISECOND
-                self._single.append(Data(self.ident(), now, judged.values, judged.flags, source.name))
-            self._sampler.add(section, judged.good)
+            with self._passing:
+                if exchanges != self._exchanges:  # its names are of old, and those that had them are done with
+                    return
+                if self._raw or source.options.raw:
+                    now = self.clock.now() // MILLISECOND * MILLISECOND
+                    self._single.append(Data(self.ident(), now, judged.values, judged.flags, source.name))
+                self._sampler.add(section, judged.good)
 
     def doubted(self, section: str) -> tuple[int, int]:
         """Values of a sensor that could not be true, and readings that were left out as outliers, so far."""
@@ -119,22 +129,40 @@ class Node:
         """Make telegrams until told to stop; what the window holds then is kept for the next start."""
         while self._sampler.wait(stop, 1.0 if self.clock.waits else TOGETHER):
             with self._turn:
-                self._work()
+                self._guarded()
         with self._turn:
             self._keep(self._singles(), self._sampler.save(force=True))
+
+    def keep(self) -> None:
+        """Keep for the next start what has come since ``run`` ended, if something has."""
+        with self._turn:
+            if self._sampler.unsaved or self._single:
+                self._keep(self._singles(), self._sampler.save(force=True))
+
+    def _guarded(self) -> None:
+        """Work; what nobody foresaw is told once, and must not end measuring."""
+        try:
+            self._work()
+        except Exception as error:
+            text = f"{type(error).__name__}: {reason(error)}"
+            if text != self._bug:
+                log.exception("node: a bug in mysense; please report it")
+            self._bug = text
 
     def _work(self, early: bool = False) -> None:
         if change := self.clock.look():
             self._follow(change)
         while taken := self._sampler.take(early):
             time, values = taken
-            values, moved = self._place.follow(values)
+            values, moved = self._place.follow(values, self._sources.positions)
             flags = dict.fromkeys(self._sources.static() & values.keys(), STATIC) | self._left_over
             data, self._left_over = Data(self.ident(), time, values, flags), {}
             self._keep([*self._singles(), *self._processed(data), *self._up()], self._sampler.save(force=True))
             if moved:
                 self.note("moved", moved)
             self.reported.set()
+        if self._untold and self.clock.monotonic() - self._started >= ALONE:
+            self._keep(self._up(), None)
         if saved := self._sampler.save():
             self._keep((), saved)
         if self._waiting or self._single:
@@ -170,14 +198,14 @@ class Node:
         self._keep((), self._sampler.save(force=True))
 
     def _up(self) -> list[Note]:
-        """The note that the station is up goes with the first data, which gives the ident its time."""
+        """The note that the station is up goes with the first data, which gives the ident its time, if that comes."""
         begun, self._begun = self._begun, None
         up = [Note(self.ident(), begun, "up", f"mysense {__version__} started")] if begun else []
         notes, self._untold = [*up, *self._untold], deque(maxlen=WAITING)
         return [replace(note, ident=self.ident()) for note in notes]
 
     def note(self, kind: str, text: str, values: Mapping[str, Value] | None = None) -> None:
-        """Tell something about this node, once it has sent its first data."""
+        """Tell something about this node, once it has sent its first data, or has none for too long."""
         with self._turn:
             told = Note(self.ident(), self.clock.now(), kind, text, values or {})
             if self._begun is None:

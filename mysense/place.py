@@ -6,7 +6,7 @@ not shorten it; what was seen of it is in the journal, and a restart goes on.
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mysense.clock import Clock
@@ -19,7 +19,10 @@ STAY = 1800.0
 GAP = 600.0
 """The most seconds between two positions in which the kit is taken to have stayed; nobody saw it in more."""
 _EARTH = 6_371_000.0
-_FIELDS = ("lat", "lon", "alt")
+PLAIN = ("lat", "lon", "alt")
+
+Receivers = Sequence[tuple[str, ...]]
+"""What latitude, longitude and, where there is one, height of each receiver are called; the one to follow first."""
 
 
 def distance(a: Location, b: Location) -> float:
@@ -52,16 +55,22 @@ class Place:
             if "here" in said:
                 self.location = Location(*said["here"])
 
-    def follow(self, values: dict[str, Value]) -> tuple[dict[str, Value], str]:
-        """The values of a telegram: without a location where the ident says it; and in words, when it has moved."""
-        position = _position(values)
-        if position is None:
+    def follow(self, values: dict[str, Value], receivers: Receivers = (PLAIN,)) -> tuple[dict[str, Value], str]:
+        """The values of a telegram: without a location where the ident says it; and in words, when it has moved.
+
+        Of several *receivers* the first counts that knows its position.
+        """
+        said = {names: position for names in receivers if (position := _position(values, *names))}
+        if not said:
             return values, ""
-        moved = "" if self._at_home(position) else self._stay(position, _number(values, "alt"))
+        names, position = next(iter(said.items()))
+        moved = "" if self._at_home(position) else self._stay(position, _number(values, *names[2:]))
         if moved or self._at_home(position):
             self._kept.pop("stay", None)
-            values = {name: value for name, value in values.items() if name not in _FIELDS}
-        return values, moved
+        gone = {
+            name for each, there in said.items() if self._at_home(there) or (moved and each == names) for name in each
+        }
+        return {name: value for name, value in values.items() if name not in gone} if gone else values, moved
 
     def _at_home(self, position: Location) -> bool:
         return self.location is not None and distance(self.location, position) <= RADIUS
@@ -97,14 +106,14 @@ class Place:
         self._safe = state.get("place") or self._safe
 
 
-def _position(values: Mapping[str, Value]) -> Location | None:
+def _position(values: Mapping[str, Value], north: str, east: str, *_: str) -> Location | None:
     """Where the values were measured; None where they do not say, or nothing that can be."""
-    lat, lon = _number(values, "lat"), _number(values, "lon")
+    lat, lon = _number(values, north), _number(values, east)
     if lat is None or lon is None or abs(lat) > 90 or abs(lon) > 180:
         return None
     return Location(lat, lon)
 
 
-def _number(values: Mapping[str, Value], name: str) -> float | None:
+def _number(values: Mapping[str, Value], name: str = "") -> float | None:
     value = values.get(name)
     return value if isinstance(value, int | float) else None

@@ -91,8 +91,18 @@ class Sensor(Plugin):
     ranges: ClassVar[Mapping[str, tuple[float, float]]] = {}
     """The least and the most that its datasheet allows, by field, in the field's unit. What lies outside
     is doubted. For a field that is not named, what is plausible for its quantity holds (``mysense.fields``)."""
+    statistics: ClassVar[Mapping[str, str]] = {}
+    """What the readings of an interval become, by field, where the mean makes no sense: ``last`` of a counter,
+    ``direction`` of angles (``mysense.window``). For a field that is not named, what ``mysense.fields`` says holds."""
     static: ClassVar[int] = 0
     """Readings in a row with the same value that say: it hangs. 0 where that may well be true."""
+    silent: ClassVar[float | None] = None
+    """Seconds without a value that say: it gives nothing any more. None: what follows from ``interval``, and from
+    ``warm_up`` and ``sample`` where it has such options; never where ``interval`` is 0, for then only the driver knows
+    how often something comes. 0: never, as for one that tells it itself, or waits for something to happen."""
+    pace: ClassVar[float] = 0.02
+    """The least seconds between two readings, whatever ``interval`` says: one that is read as it comes, and
+    does not wait for anything in ``read``, must not take a whole core. 0: as fast as it gives them."""
 
     interval: float = option(10.0, "seconds between two readings", parse=seconds)
     fields: tuple[str, ...] = option((), "other names for what it measures, in its order")

@@ -60,6 +60,8 @@ class Sampler:
         if saved:
             self._restore(json.loads(saved))
         self._saved_at = self._begun
+        self.unsaved = False
+        """Whether there are readings in the window that ``save`` has not given yet."""
 
     def _restore(self, saved: dict[str, Any]) -> None:
         """Go on with a window that is still open; hand out one that is over, or that a reboot has cut short."""
@@ -78,6 +80,7 @@ class Sampler:
         """Take in one reading of a sensor."""
         with self._lock:
             if self._window.add(reading):
+                self.unsaved = True
                 self._missing.discard(section)
                 self._arrived.set()
 
@@ -137,10 +140,20 @@ class Sampler:
             now = self._clock.monotonic()
             if not force and (now - self._saved_at < SAVED or not self._window):
                 return None
-            self._saved_at = now
+            self._saved_at, self.unsaved = now, False
             left = max(0.0, self._end - now)
             when = {"at": self._clock.now(), "boot": self._clock.boot_id(), "up": self._clock.uptime()}
             return json.dumps({**when, "left": left, **self._window.saved()})
+
+
+def renamed(saved: str, names: Mapping[str, str]) -> str:
+    """A saved window whose fields are called otherwise now, by *names*."""
+    if not (saved and names):
+        return saved
+    said = json.loads(saved)
+    for part in ("series", "last"):
+        said[part] = {names.get(name, name): each for name, each in said[part].items()}
+    return json.dumps(said)
 
 
 def saved_at(saved: str) -> tuple[int, str]:

@@ -1,7 +1,7 @@
 """Sections to settings: each is checked, and every mistake told at once, before anything starts."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -164,12 +164,25 @@ class Reader:
         for end in ends:
             own = published.get(end.section)
             if own and isinstance(end.plugin, Sensor):  # of some it is known only when they are open
+                if getattr(end.options, "counts", False):
+                    self._look_at_counts(
+                        end.section, own.values(), {n for names in published.values() for n in names.values()}
+                    )
                 known = dict.fromkeys([*own, *(field.name for field in end.plugin.named()), *own.values()])
                 for option, said in vars(end.options).items():
                     for name in said.named.keys() - known.keys() if isinstance(said, PerField) else ():
                         self.notices.append(
                             f"[{end.section}] {option}: it measures no {name!r}{options.nearest(name, known)}"
                         )
+
+    def _look_at_counts(self, section: str, names: Iterable[str], every: Container[str]) -> None:
+        """What there is to tell of counts whose name is that of a field."""
+        self.notices += [
+            f"[{section}] counts: {name}_n is a field already; "
+            f"how many readings {name} was made of is called {naming.count(name, every)}"
+            for name in names
+            if f"{name}_n" in every
+        ]
 
     def _network(self, section: Section, filled: Filled, known: set[str]) -> Filled:
         """With what the environment says of the far end; of two sections it means the one without a label."""

@@ -128,10 +128,11 @@ class EndOptions:
 class SensorOptions(EndOptions):
     """Options that every sensor section has. Where fields are named, each stands before a colon: `mean, rain: sum`."""
 
-    statistic: PerField[str] = option(
-        PerField("mean"),
-        f"what the readings of an interval become: {', '.join(STATISTICS)}; of some fields another: mean, gust: max",
-        parse=per_field(word_of(*STATISTICS), "mean"),
+    statistic: PerField[str | None] = option(
+        PerField(None),
+        f"what the readings of an interval become: {', '.join(STATISTICS)}; of some fields another: mean, gust: max; "
+        "empty: what makes sense for each, mostly the mean",
+        parse=per_field(word_of(*STATISTICS)),
     )
     outliers: PerField[str] = option(
         PerField("no"),
@@ -151,6 +152,12 @@ class SensorOptions(EndOptions):
         PerField(None),
         "readings in a row with the same value that are told as trouble; 0: none; empty: as its driver says",
         parse=per_field(count),
+    )
+    silent: float | None = option(
+        None,
+        "how long there may be no value before that is told as trouble; 0: for ever; empty: as its driver says, or "
+        "as follows from interval, warm_up and sample",
+        parse=seconds,
     )
     errors: int = option(5, "failed readings that are no trouble yet, if as many in a row are good after them", least=0)
     power_pin: str = option("", "GPIO line that switches its power: GPIO17, 17, or gpiochip0/17; empty: none")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from mysense.fields import quantity
 from mysense.judge import OUTSIDE, STATIC, Judge
 from mysense.perfield import Range
 from mysense.plugin import Sensor
@@ -10,7 +11,7 @@ from mysense.settings import SensorOptions
 from mysense.telegram import Field, Value
 from mysense.trouble import RANGE, Troubles
 from mysense.trouble import STATIC as STANDS_STILL
-from mysense.window import How
+from mysense.window import DIRECTION, How
 
 STEADY = 10
 """Values in a row within the range of a field that say: it is well again; each further time twice as many.
@@ -35,6 +36,8 @@ class Source:
         self.name = section.partition(":")[2]
         self.names: dict[str, str] = {}
         """How each field is published, by the sensor's own name."""
+        self.counts: dict[str, str] = {}
+        """What the number of readings of each field is called, by the sensor's own name, where that is told."""
         self.came: dict[str, None] = {}
         """The fields that have come, by the sensor's own name."""
         self.static: dict[str, int] = {}
@@ -84,7 +87,31 @@ class Source:
     def how(self, own: str) -> How:
         """What is made of the readings of a field in a window."""
         said, known = self.options, (self.names[own], self.sensor.renamed(own), own)
-        return How(said.statistic.of(*known), said.outliers.of(*known), said.counts)
+        return How(
+            said.statistic.of(*known) or self._statistic(own), said.outliers.of(*known), self.counts.get(own, "")
+        )
+
+    def _statistic(self, own: str) -> str:
+        """What makes sense for a field: as the driver says, or as it is with its quantity."""
+        if said := self.sensor.statistics.get(own):
+            return said
+        known = quantity(self.sensor.renamed(own)) or quantity(own)
+        unit = next((field.unit for field in self.sensor.measures if field.name == own), "")
+        if known is None or (known.statistic == DIRECTION and unit not in ("", known.unit)):
+            return "mean"
+        return known.statistic
+
+    def position(self) -> tuple[str, ...]:
+        """What latitude, longitude and, if there is one, height are called; nothing where it tells no place."""
+        found: dict[str, str] = {}
+        for own, name in self.names.items():
+            for known in filter(None, (quantity(own), quantity(self.sensor.renamed(own)))):
+                found.setdefault(known.name, name)
+        return (
+            tuple(found[each] for each in ("lat", "lon", "alt") if each in found)
+            if {"lat", "lon"} <= found.keys()
+            else ()
+        )
 
     def fields(self) -> Iterator[Field]:
         """The fields that have come, as an ident names them."""
@@ -94,5 +121,5 @@ class Source:
             field = declared.get(own, Field(own))
             device = field.device or plugin
             yield Field(self.names[own], field.unit, device)
-            if self.options.counts:
-                yield Field(f"{self.names[own]}_n", "", device)
+            if own in self.counts:
+                yield Field(self.counts[own], "", device)

@@ -38,9 +38,13 @@ class Sources:
         self._sources: dict[str, Source] = {}
         self._shape: Shape = {}
         self._hows: dict[str, How] = {}
+        self.positions: list[tuple[str, ...]] = []
+        """What each sensor that knows its place calls that, in their order: latitude, longitude, height."""
         self.version = 0
         """Another number whenever the fields are others."""
         self.exchange(sensors, options)
+        self.moved = self._moved(json.loads(kept) if kept else {})
+        """Other names that fields have had before the last stop, and what is called like them now."""
 
     def __iter__(self) -> Iterator[Source]:
         return iter(self._sources.values())
@@ -66,14 +70,18 @@ class Sources:
         for section in gone:
             self._troubles.forget(section)
 
-    def fits(self, sensors: Mapping[str, Sensor]) -> bool:
-        """Whether these sensors measure the same, by the same names."""
-        return _shape(sensors) == self._shape
+    def fits(self, sensors: Mapping[str, Sensor], options: Mapping[str, SensorOptions]) -> bool:
+        """Whether these sensors measure the same, by the same names, and the same is made of it."""
+        if _shape(sensors) != self._shape:
+            return False
+        pairs = ((source.options, options.get(section) or SensorOptions()) for section, source in self._sources.items())
+        return all(a.statistic == b.statistic and a.outliers == b.outliers for a, b in pairs)
 
     def _rename(self) -> None:
         sensors = {section: source.sensor for section, source in self._sources.items()}
         names, self._shape = naming.names(sensors), _shape(sensors)
         taken = {name for fields in names.values() for name in fields.values()}
+        counts = {name for source in self for name in source.counts.values()}
         for section, source in sorted(self._sources.items()):  # what was never announced gives way, and keeps its name
             fields = dict(names[section])
             for own, name in self._known[section].items():
@@ -84,11 +92,33 @@ class Sources:
         for section, source in sorted(self._sources.items()):
             for own in source.came:
                 if own not in source.names:
-                    source.names[own] = naming.free(section, own, taken) if own in taken else own
+                    free = own not in taken and own not in counts
+                    source.names[own] = own if free else naming.free(section, own, taken | counts)
                     taken.add(source.names[own])
             self._known[section] |= {own: source.names[own] for own in source.came}
+        counts = set()
+        for _, source in sorted(self._sources.items()):
+            called = {}
+            for own, name in source.names.items() if source.options.counts else ():
+                called[own] = naming.count(name, taken | counts)
+                counts.add(called[own])
+            source.counts = called
         self._hows = {source.names[own]: source.how(own) for source in self for own in source.names}
+        self.positions = list(filter(None, (source.position() for source in self)))
         self.version += 1
+
+    def _moved(self, before: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+        """What fields are called now that had other names *before*; one whose sensor is gone gives way."""
+        taken = {name for source in self for name in source.names.values()}
+        moved: dict[str, str] = {}
+        for section, fields in sorted(before.items()):
+            names = self._sources[section].names if section in self._sources else {}
+            for own, name in fields.items():
+                now = names.get(own) or (naming.free(section, own, taken) if name in taken else name)
+                taken.add(now)
+                if now != name:
+                    moved[name] = now
+        return moved
 
     def join(self, source: Source, reading: Mapping[str, Value]) -> Mapping[str, Value]:
         """Take in the fields of a reading, where they come for the first time; what of it can have a name."""

@@ -6,6 +6,7 @@ values name the ``sensor``, the ``field`` where it is one, and what the ``troubl
 """
 
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -13,8 +14,9 @@ from mysense.logs import log
 from mysense.shown import masked
 from mysense.telegram import Value
 
-STUCK, ERRORS, FAILED, RANGE, STATIC = "stuck", "errors", "failed", "range", "static"
-"""Kinds: a read does not come back; too many fail; only a person can help; values cannot be true, or do not change."""
+STUCK, SILENT, ERRORS, FAILED, RANGE, STATIC = "stuck", "silent", "errors", "failed", "range", "static"
+"""Kinds: it does not come back from what it does; gives nothing; too many reads fail; only a person can help; values
+cannot be true, or do not change."""
 WELL = "well"
 """The kind of the note that says that a trouble is over."""
 
@@ -33,6 +35,8 @@ class Troubles:
     def __init__(self, note: Callable[[str, str, Mapping[str, Value]], None]) -> None:
         self._note = note
         self._open: dict[Trouble, str] = {}
+        self._untold: deque[tuple[str, str, Mapping[str, Value]]] = deque()
+        self._telling = False
         self._lock = threading.Lock()
 
     def begin(self, section: str, kind: str, text: str, field: str = "", logged: bool = False) -> None:
@@ -42,18 +46,21 @@ class Troubles:
             if trouble in self._open:
                 return
             self._open[trouble] = text
+            self._add(trouble, kind, text)
         if not logged:
             log.warning("%s: %s", section, text)
-        self._tell(trouble, kind, text)
+        self._tell()
 
     def end(self, section: str, kind: str, field: str = "") -> None:
         """That is over, if it was so."""
         trouble = Trouble(section, kind, field)
         with self._lock:
             text = self._open.pop(trouble, None)
-        if text is not None:
-            log.info("%s: well again (%s)", section, text)
-            self._tell(trouble, WELL, f"well again ({text})")
+            if text is None:
+                return
+            self._add(trouble, WELL, f"well again ({text})")
+        log.info("%s: well again (%s)", section, text)
+        self._tell()
 
     def forget(self, section: str) -> None:
         """The sensor is gone, or is another one now; a read that hangs goes on with that until it comes back."""
@@ -67,10 +74,25 @@ class Troubles:
         with self._lock:
             return "; ".join(text for trouble, text in self._open.items() if trouble.section == section)
 
-    def _tell(self, trouble: Trouble, kind: str, text: str) -> None:
+    def _add(self, trouble: Trouble, kind: str, text: str) -> None:
         values: dict[str, Value] = {"sensor": trouble.section}
         if trouble.field:
             values["field"] = trouble.field
         if kind == WELL:
             values["trouble"] = trouble.kind
-        self._note(kind, f"{trouble.section}: {text}", values)
+        self._untold.append((kind, f"{trouble.section}: {text}", values))
+
+    def _tell(self) -> None:
+        """In the order in which it happened, whichever threads come here: one of them tells it all.
+
+        No lock is held meanwhile. To tell something takes a turn of the node, which may be here itself.
+        """
+        while True:
+            with self._lock:
+                if self._telling or not self._untold:
+                    return
+                self._telling, said = True, self._untold.popleft()
+            try:
+                self._note(*said)
+            finally:
+                self._telling = False

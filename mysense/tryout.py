@@ -134,7 +134,7 @@ def _read(name: str, sensor: Sensor, count: int | None) -> None:
     def read() -> Sequence[Telegram]:
         nonlocal pause
         values = clean(sensor.read() or {})
-        pause = sensor.interval if values else min(sensor.interval, SOON)
+        pause = max(sensor.pace, sensor.interval if values else min(sensor.interval, SOON))
         return [Data(ident, clock.now(), values)] if values else []
 
     with sensor:

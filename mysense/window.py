@@ -7,12 +7,14 @@ are spread over the whole interval.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from math import inf, isfinite
+from math import atan2, cos, degrees, hypot, inf, isfinite, nan, radians, sin
 from typing import Any, NamedTuple
 
-from mysense.telegram import Value, clean
+from mysense.telegram import Value
 
-STATISTICS = ("mean", "last", "max", "min", "sum", "median")
+DIRECTION = "direction"
+"""The mean of angles in degrees: of 350 and 10 it is 0, where the mean is 180."""
+STATISTICS = ("mean", "last", "max", "min", "sum", "median", DIRECTION)
 """What the readings of an interval can become."""
 OUTLIERS = ("no", "tukey", "hampel")
 """Ways to tell which of them are left out."""
@@ -20,21 +22,23 @@ KEPT = 512
 """Readings of a field that are kept in one interval."""
 FEW = 4
 """Fewer readings than this say nothing about one another."""
+CANCEL = 1e-9
+"""How far the mean of unit vectors must be from nowhere to point in a direction; less is error of rounding."""
 DIGITS = 9
 """Digits behind the point of what is computed: more than any sensor has, and no 20.299999999999997."""
 
 
 class How(NamedTuple):
-    """What is made of the readings of a field: which statistic, without which outliers, whether with their count."""
+    """What is made of the readings of a field: which statistic, without which outliers; what their count is called."""
 
     statistic: str = "mean"
     outliers: str = "no"
-    counts: bool = False
+    counted: str = ""
 
     @property
     def keeps(self) -> bool:
         """Whether it takes more than sums."""
-        return self.statistic == "median" or self.outliers != "no"
+        return self.statistic != DIRECTION and (self.statistic == "median" or self.outliers != "no")
 
 
 Chosen = Callable[[str], How]
@@ -116,11 +120,13 @@ class Series:
         kept, limits = self._kept or [], None
         if how.outliers != "no":
             limits = fences(kept, how.outliers)
-        if limits is None:
+        if limits is None or (limits[0] <= self.least and self.most <= limits[1]):
             return self._of_all(how.statistic), 0
         good = [value for value in kept if limits[0] <= value <= limits[1]]
         left_out = self._step * (len(kept) - len(good))
         left_out = min(left_out, self.count - 1)
+        if how.statistic == "last" and limits[0] <= self.last <= limits[1]:
+            return self.last, left_out  # of many it may not be among those that were kept
         value = _of(good, how.statistic)
         return value * (self.count - left_out) / len(good) if how.statistic == "sum" else value, left_out
 
@@ -141,6 +147,38 @@ class Series:
     def saved(self) -> list[Any]:
         """What it holds, as JSON can keep it."""
         return [self.count, self.total, self.least, self.most, self.last, self._step, self._kept or []]
+
+
+class Directions(Series):
+    """The angles (degrees) of one field in one window. There are no outliers: on a circle nothing is beyond a fence."""
+
+    __slots__ = ("_east", "_north")
+
+    def __init__(self, saved: Sequence[Any] = ()) -> None:
+        whole = len(saved) == 9  # else saved as plain numbers, when this was no direction: begin anew
+        super().__init__(False, *((saved[:7],) if whole else ()))
+        self._north: float = saved[7] if whole else 0.0
+        self._east: float = saved[8] if whole else 0.0
+
+    def add(self, value: float) -> None:
+        super().add(value)
+        self._north += cos(radians(value))
+        self._east += sin(radians(value))
+
+    def result(self, how: How) -> tuple[float, int]:
+        """Where the sum of all as unit vectors points; NaN where they cancel. From 0 to 360, or from -180 to 180
+        where some are negative, as longitudes are."""
+        if hypot(self._north, self._east) <= CANCEL * self.count:
+            return nan, 0
+        angle = round(degrees(atan2(self._east, self._north)), DIGITS)
+        return angle if self.least < 0 else angle % 360, 0
+
+    def saved(self) -> list[Any]:
+        return [*super().saved(), self._north, self._east]
+
+
+def _series(how: How, *saved: Sequence[Any]) -> Series:
+    return Directions(*saved) if how.statistic == DIRECTION else Series(how.keeps, *saved)
 
 
 def _of(values: Sequence[float], statistic: str) -> float:
@@ -166,20 +204,23 @@ class Window:
         self._last: dict[str, Value] = dict((saved or {}).get("last", {}))
         self._series: dict[str, Series] = {}
         for name, each in (saved or {}).get("series", {}).items():
-            self._series[name] = Series(chosen(name).keeps, each)
+            self._series[name] = _series(chosen(name), each)
 
     def add(self, reading: Mapping[str, Value | None]) -> bool:
         """Take a reading in; whether there was a value in it."""
-        values = clean(reading)
-        for name, value in values.items():
+        found = False
+        for name, value in reading.items():
+            if value is None or (isinstance(value, float) and not isfinite(value)):
+                continue
+            found = True
             if isinstance(value, (bool, str)):
                 self._last[name] = value
             else:
                 series = self._series.get(name)
                 if series is None:
-                    series = self._series[name] = Series(self._chosen(name).keeps)
+                    series = self._series[name] = _series(self._chosen(name))
                 series.add(value)
-        return bool(values)
+        return found
 
     def values(self, removed: dict[str, int] | None = None) -> dict[str, Value]:
         """What was measured. What was left out as outliers is counted in *removed*, by field."""
@@ -193,8 +234,8 @@ class Window:
             except OverflowError:  # a whole number that no float can hold
                 continue
             result[name] = round(value, DIGITS)
-            if how.counts:
-                result[f"{name}_n"] = series.count - left_out
+            if how.counted:
+                result[how.counted] = series.count - left_out
             if left_out and removed is not None:
                 removed[name] = removed.get(name, 0) + left_out
         return result | self._last

@@ -23,6 +23,9 @@ PATIENCE = 60.0
 BUG = 300.0
 """Seconds between two attempts after an error that nobody foresaw."""
 
+OPENING, READING, CLOSING = "being opened", "reading", "being closed"
+"""What a plugin may not come back from."""
+
 _OWN = "subscriber/"
 _REFUSED = "refused"
 _CONTENT = 4096
@@ -35,7 +38,7 @@ log = logging.getLogger("mysense")
 
 @dataclass
 class WorkerStatus:
-    """How a worker is: *state* is one of starting, running, waiting, stuck, failed, stopped.
+    """How a worker is: *state* is one of starting, running, silent, waiting, stuck, failed, stopped.
 
     *refused* counts what came in and was no telegram.
     """
@@ -59,6 +62,7 @@ class Worker:
         self.section, self.plugin, self.stop, self.clock = section, plugin, stop, clock
         self.status = WorkerStatus(section, since=clock.now())
         self.busy_since: float | None = None
+        self.busy_with = ""
         self.quiet = False
         """Whether it is told already that it fails now and then."""
         self._failures = 0
@@ -79,11 +83,7 @@ class Worker:
         while not self.stop.is_set():
             try:
                 self.prepare()
-                self.busy_since = self.clock.monotonic()
-                with self.plugin:
-                    self.busy_since = None
-                    while not self.stop.is_set():
-                        self.step()
+                self._work()
             except (ImportError, ConfigError) as error:  # waiting does not install a library
                 self.become("failed", str(error))
                 self.failed(error, str(error))
@@ -100,9 +100,25 @@ class Worker:
                 self._bug = text
                 self.become("waiting", text, logging.DEBUG)
                 self.clock.wait(self.stop, BUG)
-            finally:
-                self.busy_since = None
         self.become("stopped")
+
+    def _work(self) -> None:
+        """From opening to closing."""
+        try:
+            self.busy(OPENING)
+            with self.plugin:
+                self.busy_since = None
+                try:
+                    while not self.stop.is_set():
+                        self.step()
+                finally:
+                    self.busy(CLOSING)
+        finally:  # not only when what went wrong was waited for: waiting is no hanging
+            self.busy_since = None
+
+    def busy(self, doing: str) -> None:
+        """The plugin does something now that may hang."""
+        self.busy_with, self.busy_since = doing, self.clock.monotonic()
 
     def well(self, count: int = 1) -> None:
         """Something was done: say so, and forget earlier failures."""

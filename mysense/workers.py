@@ -220,6 +220,8 @@ class Workers:
         for worker in self.sources:
             worker.stop.set()
         self._join([*self.sources, *([self.node] if self.node else [])], seconds)
+        if self.node and not ((thread := self._threads.get(self.node)) and thread.is_alive()):
+            self.node.keep()  # a reading that was under way came after the node had ended
 
     def stop_publishers(self, seconds: float, patient: bool) -> int:
         """Stop what sends telegrams on, once it has sent what there is; the lag that remains.

@@ -1,5 +1,6 @@
 """A whole kit in one process: sensors, journal and publishers, started and stopped."""
 
+import json
 import socket
 import threading
 import time
@@ -10,6 +11,7 @@ import pytest
 from mysense import control
 from mysense.daemon import Daemon
 from mysense.errors import JournalError, UnavailableError
+from mysense.journal.sqlite import SqliteJournal
 from mysense.plugin import Publisher, Sensor, option
 from mysense.settings import DaemonOptions, End, EndOptions, Identity, JournalOptions, PublisherOptions, Settings
 from mysense.telegram import SECOND, Data, Field, Ident, Note
@@ -143,6 +145,31 @@ def test_readings_become_telegrams_with_ident_time_and_means(run):
     assert first.time % SECOND == 0
     assert first.values["temp"] == 20.5
     assert far.data()[1].time - first.time >= 5 * SECOND
+
+
+def test_a_reading_that_is_under_way_when_it_stops_is_not_lost(run, tmp_path):
+    class Thorough(Counter):
+        """Comes back from its second reading only after the daemon was told to stop."""
+
+        def read(self):
+            if self.count == 1:
+                kit.daemon.stop.wait(10)
+                threading.Event().wait(0.3)
+            return super().read()
+
+    sensor = Thorough()
+    kit = run(("sensor:counter", sensor), ("publisher:far", Collector()), interval=3600.0)
+    until(
+        lambda: (
+            kit.clock.advance(0.5) or (vars(sensor).get("count") == 1 and kit.daemon.sources[0].busy_since is not None)
+        )
+    )
+    kit.stop()
+    journal = SqliteJournal(tmp_path / "journal.db")
+    window = json.loads(journal.state("node")["window"])
+    journal.close()
+
+    assert window["series"]["count"][4] == 2
 
 
 def test_the_station_tells_that_it_is_up_and_down(run):

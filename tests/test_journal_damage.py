@@ -38,7 +38,7 @@ def test_around_a_page_that_cannot_be_read_everything_is_carried_over(tmp_path):
     assert 4080 - PAGE / 50 < len(entries) < 4085
 
 
-@pytest.mark.parametrize("share", (0.5, 0.9))
+@pytest.mark.parametrize("share", [0.5, 0.9])
 def test_of_a_file_that_lost_its_end_the_rest_is_carried_over(tmp_path, share):
     path = tmp_path / "journal.db"
     body = sound(path)

@@ -273,6 +273,67 @@ def test_the_node_moves_its_ident_and_tells_it(clock):
     assert [t.kind for t in telegrams if isinstance(t, Note) and t.kind == "moved"] == ["moved"]
 
 
+def positions_of(journal):
+    return [dict(t.values) for _, t in journal.read(0, 1000) if isinstance(t, Data)]
+
+
+@pytest.mark.parametrize(
+    ("sections", "options"),
+    [
+        (["sensor:gps:front", "sensor:gps:rear"], {}),
+        (["sensor:gps", "sensor:gps:rear"], {}),
+        (["sensor:gps"], {"fields": ("breedte", "lengte", "hoogte")}),
+        (["sensor:gps"], {"fields": ("latitude", "longitude")}),
+    ],
+)
+def test_whatever_the_fields_of_receivers_are_called_the_ident_moves_once(clock, sections, options):
+    journal = MemoryJournal()
+    sensors = {section: Gps(**options) for section in sections}
+    node = Node(Ident("Test", "k1", geolocation=HOME), sensors, STEP, journal, clock, trusted=True)
+    for _ in range(40):
+        for number, section in enumerate(sections):
+            node.give(section, at(1000 + 5 * number))
+        clock.advance(STEP)
+        node._work()
+
+    said = positions_of(journal)
+    assert len(said[0]) == 4 * len(sections)
+    assert len(said[-1]) == len(sections)  # the temperatures
+    assert distance(node.ident().geolocation, Location(HOME.lat + 1000 * METRE, HOME.lon)) < 0.2
+    assert node.ident().geolocation.alt == 22.0
+    assert [t.kind for _, t in journal.read(0, 1000) if isinstance(t, Note)].count("moved") == 1
+
+
+def test_a_second_receiver_counts_while_the_first_knows_nothing_and_one_that_is_elsewhere_says_so(clock):
+    place = Place(HOME, STEP, clock)
+    receivers = [("lat_a", "lon_a", "alt_a"), ("lat_b", "lon_b")]
+    near = {"lat_a": HOME.lat, "lon_a": HOME.lon, "alt_a": 20.0}
+    far = {"lat_b": HOME.lat + 1, "lon_b": HOME.lon}
+
+    assert place.follow({**near, **far, "temp": 1.0}, receivers) == ({**far, "temp": 1.0}, "")
+    assert place.follow({"alt_a": 1.0, "temp": 1.0}, receivers) == ({"alt_a": 1.0, "temp": 1.0}, "")
+    for _ in range(31):
+        clock.advance(STEP)
+        values, moved = place.follow(far, receivers)
+    assert (values, bool(moved)) == ({}, True)
+    assert place.follow({**near, **far}, receivers) == (near, "")
+
+
+def test_a_height_alone_is_no_place(clock):
+    class Barometer(Gps):
+        """Tells a height, from the air pressure."""
+
+        measures = (Field("temp", "C"), Field("alt", "m"))
+
+    journal = MemoryJournal()
+    node = Node(Ident("Test", "k1", geolocation=HOME), {"sensor:p": Barometer()}, STEP, journal, clock, trusted=True)
+    node.give("sensor:p", {"temp": 20.0, "alt": 22.0})
+    clock.advance(STEP)
+    node._work()
+
+    assert positions_of(journal) == [{"temp": 20.0, "alt": 22.0}]
+
+
 def test_a_journal_that_cannot_be_written_for_a_while_loses_no_place(clock, monkeypatch):
     journal = MemoryJournal()
     node = Node(Ident("Test", "k1"), {"sensor:gps": Gps()}, STEP, journal, clock, trusted=True)

@@ -98,6 +98,17 @@ def test_a_loop_begins_again(write):
     assert [reading["x"] for reading in readings(write(data(0, x=1), data(9, x=2)), 5, loop=True)] == [1, 2, 1, 2, 1]
 
 
+@pytest.mark.parametrize("lines", [[data(0, x=1)], [data(0, x=1), data(0, x=2)]])
+def test_a_loop_of_one_moment_takes_a_second_each_time(write, lines):
+    with Sensor(file=write(*lines), speed=50.0, loop=True) as sensor:
+        begun = time.monotonic()
+        said = [reading["x"] for reading in (sensor.read() for _ in range(3 * len(lines))) if reading]
+        took = time.monotonic() - begun
+
+    assert said == [1, 2][: len(lines)] * 3
+    assert took >= 0.04
+
+
 @pytest.mark.parametrize("loop", [False, True])
 def test_the_speed_sets_the_pace(write, loop):
     path = write(data(0, x=1), data(10, x=2), data(10, x=3), data(25, x=4))

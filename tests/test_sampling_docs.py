@@ -45,7 +45,7 @@ def test_every_statistic_and_every_kind_of_trouble_is_there():
     rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", PAGE, re.MULTILINE)
     words = {word for row in rows for word in re.findall(r"\w+", row)}
 
-    kinds = {trouble.STUCK, trouble.ERRORS, trouble.FAILED, trouble.RANGE, trouble.STATIC, trouble.WELL}
+    kinds = {trouble.STUCK, trouble.SILENT, trouble.ERRORS, trouble.FAILED, trouble.RANGE, trouble.STATIC, trouble.WELL}
     assert words == {"statistic", *STATISTICS, *kinds}
     assert all(f"`{word}`" in PAGE for word in OUTLIERS if word != "no")
     assert f"{KEPT} of a field" in PAGE

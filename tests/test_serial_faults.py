@@ -13,6 +13,8 @@ import pytest
 from mysense import registry
 from mysense.recognising import serial_sensors
 from mysense.sensors import _sps30
+from mysense.testing.serial import HEARD, Device, Line
+from tests.kit import until
 from tests.serials import AT_ONCE, KINDS, read
 
 EACH = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
@@ -24,6 +26,19 @@ def impatient(monkeypatch):
     """Silence counts as such after two seconds."""
     for module in [_sps30, *(kind.module for kind in KINDS.values() if kind is not KINDS["sps30"])]:
         monkeypatch.setattr(module, "PATIENCE", 2.0)
+
+
+def test_a_line_that_is_played_for_months_remembers_only_what_came_last():
+    with Line(Device()) as line:
+        port, sent = os.open(line.port, os.O_RDWR | os.O_NOCTTY), bytes(range(250)) * 16
+        for _ in range(2 * HEARD // len(sent)):
+            os.write(port, sent)
+        os.write(port, b"the end")
+        until(lambda: line.heard.endswith(b"the end"))
+        os.close(port)
+
+        assert len(line.heard) == HEARD
+        assert line.heard.endswith(sent[-100:] + b"the end")
 
 
 def fails(sensor, seconds=15.0):

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mysense import config, naming, registry
+from mysense.fields import QUANTITIES
 from mysense.journal.memory import MemoryJournal
 from mysense.node import SOURCE, TOGETHER, Node
 from mysense.perfield import PerField, per_field, span, word_of
@@ -151,6 +152,63 @@ def test_after_a_restart_the_fields_that_had_come_are_there_at_once():
     assert {f.name for f in after.node.ident().fields} == {"temp", "temp_x", "pm25"}
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (["a"], ["a", "b"], {"temp_a": 21.0, "rh_a": 50.0}),
+        (["a", "b"], ["a"], {"temp": 21.0, "rh": 50.0, "temp_b": 30.0, "rh_b": 60.0}),
+        (["a", "a:x"], ["a:x"], {"temp": 21.0, "rh": 50.0, "temp_a": 20.0, "rh_a": 50.0}),
+        (["a:x", "b:y"], ["a:x", "b:y", "c"], {"temp_x": 21.0, "rh_x": 50.0, "temp_y": 30.0, "rh_y": 60.0}),
+    ],
+)
+def test_an_interval_that_goes_on_after_a_restart_has_today_s_names_only(before, after, said):
+    stop, there = threading.Event(), {"a": 20.0, "b": 30.0, "a:x": 22.0, "a:y": 0.0, "b:y": 30.0}
+    stop.set()
+    one = Kit({f"sensor:{name}": Weather() for name in before})
+    one.pass_time(1)
+    if len(before) > 1:  # the second sensor is read once
+        one.node.give(f"sensor:{before[1]}", {"temp": there[before[1]], "rh": 60.0 if before[1][0] == "b" else 50.0})
+    one.node.give(f"sensor:{before[0]}", {"temp": 20.0, "rh": 50.0})
+    one.node.run(stop)
+    one.clock.advance(2)
+    two = Kit({f"sensor:{name}": Weather() for name in after}, journal=one.journal, clock=one.clock)
+    if after[0] == before[0]:
+        two.node.give(f"sensor:{after[0]}", {"temp": 22.0, "rh": 50.0})
+    else:
+        two.node.give(f"sensor:{after[0]}", {"temp": 20.0, "rh": 50.0})
+    two.pass_time(9)
+
+    [data] = two.telegrams(Data)
+    assert data.values == said
+    assert two.node._sources.how("temp" if "temp" in said else next(iter(said))).statistic == "mean"
+
+
+def test_a_count_is_never_called_like_a_field():
+    options = {"sensor:a": SensorOptions(counts=True), "sensor:late": SensorOptions(counts=True)}
+    kit = Kit({"sensor:a": Weather(), "sensor:a:n": Weather(), "sensor:late": Late()}, options)
+    kit.node.give("sensor:a", {"temp": 20.0})
+    kit.node.give("sensor:late", {"rain": 1.0})
+    kit.node.give("sensor:a:n", {"temp": 30.0})
+    kit.node.give("sensor:late", {"rain": 1.0, "rain_n": 7.5, "temp_count": 8.5})
+    kit.pass_time()
+    [data] = kit.telegrams(Data)
+
+    assert data.values == {
+        "temp": 20.0, "temp_count": 1, "temp_n": 30.0, "rain": 1.0, "rain_n": 2,
+        "rain_n_late": 7.5, "rain_n_late_n": 1, "temp_count_late": 8.5, "temp_count_late_n": 1,
+    }  # fmt: skip
+    assert {f.name for f in data.ident.fields} == data.values.keys()
+
+
+def test_a_count_that_is_called_otherwise_is_told_when_the_file_is_read():
+    notices = config.parse("[sensor:simulated]\ncounts = yes\n[sensor:simulated:n]\n").notices
+
+    said = (
+        "[sensor:simulated] counts: temp_n is a field already; how many readings temp was made of is called temp_count"
+    )
+    assert said in notices
+
+
 def test_fields_that_nobody_announced_keep_their_names_whoever_comes_first():
     before = Kit({"sensor:late:one": Late(), "sensor:late:two": Late()})
     before.node.give("sensor:late:one", {"temp": 1})
@@ -199,6 +257,130 @@ def test_each_section_says_what_becomes_of_its_readings():
     [data] = kit.telegrams(Data)
     assert data.values == {"temp": 25.0, "rh": 45.0, "t": 30.0, "t_n": 3, "humidity": 45.0, "humidity_n": 3}
     assert [f.name for f in data.ident.fields] == ["temp", "rh", "t", "t_n", "humidity", "humidity_n"]
+
+
+class Mast(Sensor):
+    """Of few of its fields a mean makes sense."""
+
+    measures = (
+        Field("wd", "degrees"), Field("lon", "degrees"), Field("fix"), Field("uptime", "s"), Field("dayrain", "mm"),
+        Field("throttled"), Field("turns", "1"), Field("vane", "degrees"), Field("ws", "m/s"),
+    )  # fmt: skip
+    statistics: ClassVar = {"turns": "last", "vane": "direction"}
+
+    def read(self):
+        return None
+
+
+READINGS = (
+    {"wd": 350, "lon": 179.5, "fix": 3, "uptime": 10.5, "dayrain": 4.0, "throttled": 1, "turns": 65535, "ws": 2.0},
+    {
+        "wd": 10,
+        "lon": -179.0,
+        "fix": 0,
+        "uptime": 40.5,
+        "dayrain": 0.0,
+        "throttled": 0,
+        "turns": 3,
+        "vane": 1,
+        "ws": 4.0,
+    },
+)
+
+
+def of_the_mast(statistic=None, **names):
+    kit = Kit({"sensor:mast": Mast(**names)}, {"sensor:mast": SensorOptions(statistic=statistic or PerField(None))})
+    for reading in READINGS:
+        kit.node.give("sensor:mast", reading)
+    kit.pass_time()
+    [data] = kit.telegrams(Data)
+    return data.values
+
+
+def test_a_reload_with_another_statistic_begins_another_telegram():
+    one, options = Weather(), {"sensor:a": SensorOptions(statistic=PerField(None, {"temp": "direction"}))}
+    kit = Kit({"sensor:a": one})
+    for temp in (20.0, 22.0):
+        kit.node.give("sensor:a", {"temp": temp})
+    kit.clock.advance(1)
+    kit.node.exchange({"sensor:a": one}, options)
+    for temp in (-10, 350.0):
+        kit.node.give("sensor:a", {"temp": temp})
+    kit.pass_time()
+
+    assert [dict(t.values) for t in kit.telegrams(Data)] == [{"temp": 21.0}, {"temp": -10.0}]
+
+
+def test_where_a_mean_would_be_nonsense_a_field_becomes_what_makes_sense():
+    assert of_the_mast() == {
+        "wd": 0, "lon": -179.75, "fix": 0, "uptime": 40.5, "dayrain": 0.0, "throttled": 1, "turns": 3, "vane": 1,
+        "ws": 3.0,
+    }  # fmt: skip
+
+
+def test_what_the_file_says_goes_first_and_other_names_change_nothing():
+    said = of_the_mast(PerField("max", {"uptime": "mean", "turns": "min"}))
+    named = of_the_mast(fields=("richting", "oost"))
+
+    assert (said["wd"], said["uptime"], said["turns"], said["ws"]) == (350, 25.5, 3, 4.0)
+    assert (named["richting"], named["oost"]) == (0, -179.75)
+
+
+def test_a_direction_in_another_unit_is_no_angle_in_degrees():
+    class Points(Mast):
+        """Says directions in points of the compass."""
+
+        measures = (Field("wd", "points"),)
+
+    kit = Kit({"sensor:mast": Points()})
+    for points in (3, 5):
+        kit.node.give("sensor:mast", {"wd": points})
+    kit.pass_time()
+
+    assert [dict(t.values) for t in kit.telegrams(Data)] == [{"wd": 4.0}]
+
+
+def test_every_statistic_of_the_table_of_fields_is_one():
+    assert {known.statistic for known in QUANTITIES.values()} <= set(STATISTICS)
+
+
+def test_a_reading_that_is_under_way_during_a_reload_mixes_no_names(monkeypatch):
+    one, other = Weather(), Weather()
+    kit = Kit({"sensor:a": one}, raw=True)
+    source = kit.node._sources.get("sensor:a")
+    judged = source.judged
+
+    def meanwhile(reading):
+        said = judged(reading)
+        if reading["temp"] == 30.0:
+            kit.node.exchange({"sensor:a": one, "sensor:b": other})
+        return said
+
+    monkeypatch.setattr(source, "judged", meanwhile)
+    for temp in (20.0, 30.0, 40.0):
+        kit.node.give("sensor:a", {"temp": temp})
+    kit.pass_time()
+
+    assert [(t.raw, dict(t.values)) for t in kit.telegrams(Data)] == [
+        ("a", {"temp": 20.0}), ("", {"temp": 20.0}), ("a", {"temp_a": 40.0}), ("", {"temp_a": 40.0})
+    ]  # fmt: skip
+
+
+def test_a_bug_in_the_core_ends_no_measuring(monkeypatch, caplog):
+    kit, stop = Kit({"sensor:a": Weather()}, interval=1.0), threading.Event()
+    take = kit.node._sampler.take
+    monkeypatch.setattr(kit.node._sampler, "take", lambda early=False: 1 / 0)
+    thread = threading.Thread(target=kit.node.run, args=(stop,))
+    thread.start()
+    kit.node.give("sensor:a", {"temp": 20.0})
+    until(lambda: kit.clock.advance(1) or "a bug in mysense" in caplog.text)
+    kit.clock.advance(3)
+    monkeypatch.setattr(kit.node._sampler, "take", take)
+    until(lambda: kit.clock.advance(1) or kit.telegrams(Data))
+    stop.set()
+    thread.join(5)
+
+    assert caplog.text.count("a bug in mysense") == 1
 
 
 def test_single_readings_are_kept_with_their_own_time_before_the_processors():
@@ -464,7 +646,7 @@ def test_outliers_are_counted_by_sensor():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("medan", "'medan' is not one of mean, last, max, min, sum, median, did you mean 'median'?"),
+        ("medan", "'medan' is not one of mean, last, max, min, sum, median, direction, did you mean 'median'?"),
         ("max, min", "'min': all fields stands there twice"),
         ("rain: sum, rain: max", "'rain: max': rain stands there twice"),
         (": sum", "the name of a field stands before the colon"),

@@ -1,6 +1,8 @@
 """The readings of an interval become one value for each field: statistics against those of the standard library."""
 
+import cmath
 import json
+import math
 import statistics
 
 import pytest
@@ -18,6 +20,71 @@ ORACLES = {
     "sum": sum,
     "last": lambda values: values[-1],
 }
+
+
+def circular(values):
+    """By complex numbers."""
+    total = sum(cmath.rect(1, math.radians(value)) for value in values)
+    angle = math.degrees(cmath.phase(total))
+    return (angle if min(values) < 0 else angle % 360) if abs(total) > 1e-6 else None
+
+
+angles = st.lists(st.floats(-180, 360).map(lambda x: round(x, 3)), min_size=1, max_size=60)
+
+
+@given(values=angles)
+def test_directions_add_up_as_arrows_do(values):
+    wanted = circular(values)
+
+    if wanted is not None:
+        got = window(values, statistic="direction")["x"]
+        assert math.cos(math.radians(got - wanted)) == pytest.approx(1)
+        assert -180 <= got < 360
+        assert got >= 0 or min(values) < 0
+
+
+@pytest.mark.parametrize(
+    ("values", "mean"),
+    [
+        ([350, 10], 0), ([359.9, 0.1, 359.9, 0.1], 0), ([0, 360], 0), ([90], 90), ([80, 100], 90), ([180], 180),
+        ([179.5, -179.0], -179.75), ([-0.2, 0.1], -0.05), ([6.1, 6.1, 6.1], 6.1), ([359, 357], 358),
+    ],
+)  # fmt: skip
+def test_the_mean_of_directions_lies_between_them(values, mean):
+    assert window(values, statistic="direction") == {"x": mean}
+
+
+@pytest.mark.parametrize("values", [[0, 180], [0, 90, 180, 270], [45, 225] * 5000, [0, 120, 240] * 1000])
+def test_directions_that_cancel_are_none(values):
+    assert window(values, statistic="direction", counted="x_n") == {}
+
+
+def test_directions_have_no_outliers():
+    removed = {}
+
+    assert window([359, 1, 359, 1, 359, 1, 90], removed, statistic="direction", outliers="tukey", counted="x_n") == {
+        "x": pytest.approx(9.47, abs=0.01),
+        "x_n": 7,
+    }
+    assert removed == {}
+
+
+def test_directions_survive_a_stop_and_what_was_no_direction_before_is_left_out():
+    def direction(_):
+        return How(statistic="direction")
+
+    first = Window(direction)
+    first.add({"x": 350, "y": 1.0})
+    second = Window(direction, json.loads(json.dumps(first.saved())))
+    second.add({"x": 10})
+    plain = Window()
+    plain.add({"x": 350})
+    third = Window(direction, json.loads(json.dumps(plain.saved())))
+    assert third.values() == {}
+    third.add({"x": 10})
+
+    assert second.values() == {"x": 0, "y": 1.0}
+    assert third.values() == {"x": 10}
 
 
 def window(values, removed=None, **how):
@@ -53,7 +120,7 @@ def test_outliers_are_those_beyond_the_fences_of_the_rule(statistic, rule, value
     edge = low != high and any(min(abs(v - low), abs(v - high)) < 1e-6 for v in values)
     removed = {}
 
-    got = window(values, removed, statistic=statistic, outliers=rule.__name__, counts=True)
+    got = window(values, removed, statistic=statistic, outliers=rule.__name__, counted="x_n")
 
     if not edge:  # a reading that stands on the fence itself may fall on either side by rounding
         assert got["x"] == pytest.approx(ORACLES[statistic](good), rel=1e-9, abs=1e-8)
@@ -84,7 +151,7 @@ def test_too_few_readings_and_those_without_a_spread_are_all_good(outliers, valu
 
 @pytest.mark.parametrize("outliers", ["no", "tukey"])
 def test_a_fast_sensor_and_a_long_interval_do_not_fill_the_memory(outliers):
-    made, count = Window(lambda name: How("median" if name == "middle" else "sum", outliers, True)), 100_000
+    made, count = Window(lambda name: How("median" if name == "middle" else "sum", outliers, f"{name}_n")), 100_000
     for n in range(count):
         made.add({"middle": n % 1000, "sum": n % 1000})
 
@@ -94,6 +161,23 @@ def test_a_fast_sensor_and_a_long_interval_do_not_fill_the_memory(outliers):
     assert values["sum"] == pytest.approx(count * 499.5, rel=0.05)
     assert values["middle_n"] == count
     assert len(json.dumps(made.saved())) < 2 * 8 * KEPT
+
+
+def test_what_is_no_outlier_counts_also_where_only_some_readings_are_kept():
+    made = Window(lambda name: How(name, "tukey"))
+    values = [n % 100 for n in range(3 * KEPT)] + [-40, 140, 55]  # within the fences, and of those only some are kept
+    for value in values:
+        made.add(dict.fromkeys(("last", "max", "min", "mean"), value))
+
+    assert made.values() == {"last": 55, "max": 140, "min": -40, "mean": pytest.approx(statistics.fmean(values))}
+
+
+def test_the_last_is_the_newest_that_is_no_outlier():
+    made = Window(lambda name: How("last", "tukey"))
+    for value in [n % 100 for n in range(3 * KEPT)] + [1000] * 4 + [51, 52, 53]:
+        made.add({"x": value})
+
+    assert made.values() == {"x": 53}
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=KEPT + 1, max_size=KEPT * 5))
@@ -112,7 +196,7 @@ def test_what_is_kept_of_many_readings_is_every_so_many(values):
 @given(values=numbers, cut=st.integers(0, 60))
 def test_a_window_that_was_saved_in_between_gives_the_same(statistic, outliers, values, cut):
     def chosen(_):
-        return How(statistic, outliers, True)
+        return How(statistic, outliers, "x_n")
 
     before = Window(chosen)
     for value in values[:cut]:
@@ -121,7 +205,7 @@ def test_a_window_that_was_saved_in_between_gives_the_same(statistic, outliers, 
     for value in values[cut:]:
         after.add({"x": value})
 
-    assert after.values() == window(values, statistic=statistic, outliers=outliers, counts=True)
+    assert after.values() == window(values, statistic=statistic, outliers=outliers, counted="x_n")
 
 
 def test_a_window_of_another_statistic_is_taken_over_as_far_as_it_goes():
@@ -135,7 +219,9 @@ def test_a_window_of_another_statistic_is_taken_over_as_far_as_it_goes():
 
 
 def test_each_field_has_its_own_statistic_and_text_is_the_last():
-    made = Window(lambda name: How({"gust": "max", "rain": "sum"}.get(name, "mean"), counts=name == "ws"))
+    made = Window(
+        lambda name: How({"gust": "max", "rain": "sum"}.get(name, "mean"), counted="ws_n" if name == "ws" else "")
+    )
     for reading in ({"ws": 2, "gust": 5, "rain": 0.1, "door": True}, {"ws": 4, "gust": 3, "rain": 0.2, "door": False}):
         made.add(reading)
 

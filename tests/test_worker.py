@@ -241,6 +241,34 @@ class Hands(ManualClock):
         return False
 
 
+class Ready(Sensor):
+    """Has a reading whenever it is asked."""
+
+    def read(self):
+        return {"temp": 1.0}
+
+
+class Rushing(Ready):
+    """May be read as fast as it goes."""
+
+    pace = 0.0
+
+
+@pytest.mark.parametrize(("sensor", "least", "most"), [(Ready, 2, 30), (Rushing, 1000, 10**9)])
+@pytest.mark.parametrize("interval", [0.0, 1e-9])
+def test_one_that_is_read_as_it_comes_and_always_has_something_takes_no_whole_core(sensor, least, most, interval):
+    readings, stop = [], threading.Event()
+
+    def give(section, reading):
+        readings.append(reading)
+
+    threading.Timer(0.4, stop.set).start()
+    troubles = Troubles(lambda *_: None)
+    SensorWorker("sensor:x", sensor(interval=interval), stop, Clock(), give, troubles, SensorOptions()).run()
+
+    assert least <= len(readings) <= most
+
+
 @pytest.mark.parametrize(("interval", "rest", "soon"), [(10.0, 7.0, 1.0), (0.5, -2.5, 0.5), (0.0, None, None)])
 def test_the_interval_counts_from_the_first_read_of_a_reading_and_one_without_is_asked_again_soon(interval, rest, soon):
     clock, sensor, given = Hands(), Slow(interval=interval), []

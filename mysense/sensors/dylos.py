@@ -48,6 +48,8 @@ def parse(line: bytes) -> tuple[int, int]:
 class Sensor(SerialSensor):
     """Dylos DC1100 or DC1700 particle counter on a serial line."""
 
+    silent = 0.0  # it tells that itself, after its patience
+
     interval: float = option(0.0, "seconds between two readings; 0: each line as it comes", parse=seconds)
     unit: Literal["pcs/0.01ft3", "ug/m3"] = option("pcs/0.01ft3", "particles, or dust as estimated from them")
     subtract: bool = option(False, "yes: small particles without the large ones")

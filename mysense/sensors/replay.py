@@ -130,6 +130,9 @@ def _plain(text: str) -> str:
 class Sensor(plugin.Sensor):
     """Readings out of a captured file: telegrams, CSV, or the lines of a Dylos."""
 
+    pace = 0.0  # the file and its speed say how fast
+    silent = 0.0  # a file may be at its end, or have nothing for hours
+
     interval: float = option(0.0, "seconds between two readings; 0: as the file and the speed say", parse=seconds)
     file: Path = option(help="the file: JSON Lines, CSV of this program, or lines of a Dylos (small,large)")
     speed: float = option(1.0, "1: as fast as it was captured; 60: an hour in a minute; 0: as fast as asked", least=0)
@@ -194,7 +197,10 @@ class Sensor(plugin.Sensor):
             before = None
             for _, reading in self._lines():
                 if isinstance(reading, Reading):
-                    gap = gap if before is None else max(0, reading.time - before)
+                    if before is not None:
+                        gap = max(0, reading.time - before)
+                    elif count:  # from the end to the beginning it takes some time, also where all is of one moment
+                        gap = gap or SECOND
                     due += gap / SECOND / self.speed if self.speed else 0
                     yield due, reading
                     before, count = reading.time, count + 1

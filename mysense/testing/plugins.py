@@ -17,6 +17,7 @@ from mysense.plugin import Plugin, Processor, Publisher, Sensor
 from mysense.state import State
 from mysense.telegram import SECOND, Data, Field, Ident, Note, Telegram, Value, clean
 from mysense.units import unit_name
+from mysense.window import STATISTICS
 
 PATIENCE = 20.0
 """Seconds after which a sensor that gave no reading has failed."""
@@ -122,6 +123,9 @@ class SensorContract(PluginContract):
             for field in sensor.measures:
                 self._check_unit(field)
             assert sensor.ranges.keys() <= set(names), "ranges names what it does not measure"
+            assert sensor.statistics.keys() <= set(names), "statistics names what it does not measure"
+            strange = set(sensor.statistics.values()) - set(STATISTICS)
+            assert not strange, f"{strange}: no statistics; those are {', '.join(STATISTICS)}"
 
     def _check_unit(self, field: Field) -> None:
         known = quantity(field.name)

@@ -32,6 +32,8 @@ from typing import Self
 from mysense.clock import Clock
 from mysense.testing import devices
 
+HEARD = 65536
+"""Bytes that a line remembers: a demonstration may run for months."""
 _RATES = {9600: termios.B9600, 115200: termios.B115200}
 
 
@@ -67,7 +69,7 @@ class Line:
         self.device, self._link = device, link
         self.fault: Callable[[bytes], bytes] = bytes
         self.heard = b""
-        """What the host has sent, since the line was plugged in."""
+        """What the host has sent since the line was plugged in; of much the last bytes, ``HEARD`` of them."""
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._ends: tuple[int, int] | None = None
@@ -134,7 +136,7 @@ class Line:
         heard = b""
         if select((master,), (), (), 0)[0]:
             heard = os.read(master, 4096)
-            self.heard += heard
+            self.heard = (self.heard + heard)[-HEARD:]
             if not self._tuned(master):
                 heard = b""
         self._send(self.device.hear(heard) if heard else b"")
