@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from mysense import options, recognising, registry
 from mysense.errors import ConfigError
 from mysense.sensors import _i2c_known, _iio
+from mysense.sensors._i2c import IN_USE
 from mysense.sensors._ports import ports
 from mysense.sensors._sysfs import ROOT
 from mysense.worker import reason
@@ -123,12 +124,15 @@ def _on_bus(bus: str, named: bool) -> Sequence[Device]:
         return []  # the others of a Pi are for screens and cameras
     if not found and (bus == "1" or named):
         return [Device(f"I2C bus {bus}", "no chip answers here that mysense knows")]
-    return [
-        Device(
-            f"I2C bus {bus}, {chip.options['i2c']}", _title(chip.plugin), chip.plugin, chip.options, chip.options["i2c"]
-        )
-        for chip in found
-    ]
+    return [_chip(bus, str(address), sensor) for address, sensor in found.items()]
+
+
+def _chip(bus: str, address: str, sensor: str) -> Device:
+    where = f"I2C bus {bus}, {address}"
+    if not sensor:
+        return Device(where, IN_USE)
+    options = {"i2c": address} | ({"bus": bus} if bus != "1" else {})
+    return Device(where, _title(sensor), sensor, options, address)
 
 
 def _title(sensor: str) -> str:

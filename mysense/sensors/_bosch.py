@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from mysense.errors import UnavailableError
+from mysense.sensors._busio import BusIO
 from mysense.sensors._i2c import Address, Bus
 from mysense.sensors._wires import NACK
 
@@ -35,7 +36,7 @@ def stranger(bus: Bus, address: int, wanted: str) -> str:
     return f"the chip at {where} is no {wanted}: its identity is {number:#04x}"
 
 
-def compare(bus: Bus, address: int, *registers: bytes) -> None:
+def compare(bus: BusIO, address: int, *registers: bytes) -> None:
     """Read what the library has read from *registers* once more; OSError when it is not the same.
 
     These chips have no checksum, and a trim constant that was disturbed would spoil every reading.

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from mysense.sensors import _bosch
+from mysense.sensors._busio import BusIO
 from mysense.sensors._chip import Chip
 from mysense.sensors._i2c import Bus
 from mysense.telegram import Field
@@ -33,7 +34,7 @@ class Sensor(Chip):
     def stranger(self, bus: Bus, address: int) -> str:
         return _bosch.stranger(bus, address, self.device)
 
-    def begin(self, library: Any, bus: Bus, address: int) -> None:
+    def begin(self, library: Any, bus: BusIO, address: int) -> None:
         self._driver: Any = library.Adafruit_BME280_I2C(bus, address)  # resets the chip and reads its trim
         self._driver.overscan_pressure = library.OVERSCAN_X1
         _bosch.compare(bus, address, *TRIM)

@@ -11,6 +11,7 @@ from mysense.errors import UnavailableError
 from mysense.options import seconds
 from mysense.plugin import option
 from mysense.sensors import _bosch
+from mysense.sensors._busio import BusIO
 from mysense.sensors._chip import Chip
 from mysense.sensors._i2c import Address, Bus
 from mysense.telegram import Field
@@ -74,7 +75,7 @@ class Sensor(Chip):
     def stranger(self, bus: Bus, address: int) -> str:
         return _bosch.stranger(bus, address, self.device)
 
-    def begin(self, library: Any, bus: Bus, address: int) -> None:
+    def begin(self, library: Any, bus: BusIO, address: int) -> None:
         self._driver: Any = library.Adafruit_BME680_I2C(bus, address, refresh_rate=10**9)
         self._driver.filter_size = 0
         _bosch.compare(bus, address, *TRIM)

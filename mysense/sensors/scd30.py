@@ -7,7 +7,7 @@ docs/sensors-i2c.md. Its settings are stored in the sensor, and written only whe
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from mysense.sensors._i2c import Bus
+from mysense.sensors._busio import BusIO
 from mysense.sensors._scd import Carbon
 from mysense.telegram import Field
 
@@ -24,7 +24,7 @@ class Sensor(Carbon):
     def period(self) -> float:
         return max(2.0, min(1800.0, self.interval // 2))  # so each reading finds a new value
 
-    def begin(self, library: Any, bus: Bus, address: int) -> None:
+    def begin(self, library: Any, bus: BusIO, address: int) -> None:
         driver = library.SCD30(bus, round(self.pressure), address)
         self._store(driver, "measurement_interval", round(self.period))
         self._store(driver, "self_calibration_enabled", self.asc)

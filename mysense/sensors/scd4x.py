@@ -7,7 +7,7 @@ The settings are given to the sensor at each start and are never stored in it: i
 from typing import Any, ClassVar
 
 from mysense.plugin import option
-from mysense.sensors._i2c import Bus
+from mysense.sensors._busio import BusIO
 from mysense.sensors._scd import Carbon
 from mysense.telegram import Field
 
@@ -26,7 +26,7 @@ class Sensor(Carbon):
     def period(self) -> float:
         return 30.0 if self.low_power else 5.0
 
-    def begin(self, library: Any, bus: Bus, address: int) -> None:
+    def begin(self, library: Any, bus: BusIO, address: int) -> None:
         driver = library.SCD4X(bus, address)  # stops it: else it takes no settings
         driver.self_calibration_enabled = self.asc
         if self.altitude is not None:

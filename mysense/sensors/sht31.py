@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from mysense.sensors import _sht
+from mysense.sensors._busio import BusIO
 from mysense.sensors._chip import Chip
 from mysense.sensors._i2c import Bus
 from mysense.telegram import Field
@@ -24,7 +25,7 @@ class Sensor(Chip):
     def stranger(self, bus: Bus, address: int) -> str:
         return _sht.stranger(bus, address, self.device)
 
-    def begin(self, library: Any, bus: Bus, address: int) -> None:
+    def begin(self, library: Any, bus: BusIO, address: int) -> None:
         self._driver: Any = library.SHT31D(bus, address)
 
     def measure(self) -> Mapping[str, float]:

@@ -99,7 +99,7 @@ class Sensor(SerialSensor):
         self._slow = slow
 
     def check(self) -> str:
-        if self.i2c is None:  # a port that is in use cannot be opened
+        if self.i2c is None:
             with self:
                 return self._told
         try:
