@@ -186,7 +186,7 @@ def test_one_on_i2c_that_another_program_works_with_is_left_alone(tmp_path):
         with over_i2c(bus, chip, clock).sensor() as made:
             read(made)
             for look in (other.open, other.check):
-                with pytest.raises(OSError, match="0x69 on .* is in use by another program"):
+                with pytest.raises(OSError, match=r"0x69 on .* is in use by another program"):
                     look()
                 other.close()
             assert chip.model.format == 3

@@ -24,6 +24,8 @@ SKIPPED = b"\x80\x00\x00"
 """What pressure and temperature in it are when nothing was measured."""
 HOT = 0x30
 """Bits of its last byte: the gas measurement is valid, and the heater was stable."""
+MOST = 102_400.0
+"""kOhm: the most that the converter of a BME688 can say, 262144 / (4096 - 3 * 512) MOhm; that of a BME680 ends at 13,000."""
 TRIM = b"\x89", b"\xe1", b"\x00", b"\x02", b"\x04"
 
 
@@ -57,6 +59,7 @@ class Sensor(Chip):
 
     device: ClassVar[str] = "BME680"
     library: ClassVar[str] = "adafruit_bme680"
+    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {"gas": (0.0, MOST)}
     addresses: ClassVar[tuple[int, ...]] = _bosch.ADDRESSES
 
     interval: float = option(30.0, "seconds between two readings", parse=seconds)
