@@ -30,7 +30,7 @@ LAYERS = """
     settings
     examples  journal  perfield  plugin
     control  fields  ini  options  power  secrets  systemd.*  window  wire
-    clock  errors  extras  shown  state  telegram  units
+    background  clock  errors  extras  shown  state  telegram  units
 """
 """A module may import from the lines below its own, and from its own package where that is named with a star."""
 

@@ -25,7 +25,7 @@ SKIPPED = b"\x80\x00\x00"
 HOT = 0x30
 """Bits of its last byte: the gas measurement is valid, and the heater was stable."""
 MOST = 102_400.0
-"""kOhm: the most that the converter of a BME688 can say, 262144 / (4096 - 3 * 512) MOhm; that of a BME680 ends at 13,000."""
+"""kOhm: all that the converter of a BME688 can say, 262144 / (4096 - 3 * 512) MOhm; a BME680's ends at 13,000."""
 TRIM = b"\x89", b"\xe1", b"\x00", b"\x02", b"\x04"
 
 

@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from mysense.options import seconds
 from mysense.plugin import option
@@ -47,6 +47,8 @@ def parse(line: bytes) -> tuple[int, int]:
 
 class Sensor(SerialSensor):
     """Dylos DC1100 or DC1700 particle counter on a serial line."""
+
+    seldom: ClassVar[str] = "sends once a minute"
 
     interval: float = option(0.0, "seconds between two readings; 0: each line as it comes", parse=seconds)
     unit: Literal["pcs/0.01ft3", "ug/m3"] = option("pcs/0.01ft3", "particles, or dust as estimated from them")

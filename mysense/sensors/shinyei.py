@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Mapping
 from math import inf
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from mysense.options import seconds
 from mysense.plugin import option
@@ -64,6 +64,7 @@ def measure(stream: bytes) -> int | None:
 class Sensor(SerialSensor):
     """Arduino with a Shinyei PPD42NS dust sensor."""
 
+    seldom: ClassVar[str] = "measures for 20 s or longer"
     questions = (Question(b"C 60 20 R\n"),)  # opening the port has set it back anyway
 
     interval: float = option(60.0, "seconds from one reading to the next", parse=seconds)
