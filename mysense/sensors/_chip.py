@@ -4,6 +4,7 @@ import os
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import field
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -41,6 +42,9 @@ class Chip(plugin.Sensor):
     i2c: Address | None = option(
         None, "address as i2cdetect shows it (0x76); empty: the only such sensor there is", parse=Address.parse
     )
+
+    _driver: Any = field(init=False, repr=False, default=None)
+    """The library's object, where there is one."""
 
     @abstractmethod
     def fits(self, bus: Bus, address: int) -> bool:

@@ -108,8 +108,7 @@ class Wires:
         return serial
 
     def serial(self) -> str:
-        """Its serial number, when no other program works with it."""
-        self._bus.claim(self._address)
+        """Its serial number; it goes on measuring."""
         with self._bus.within(5.0):
             for _ in range(2):  # the first one wakes only its bus
                 with suppress(OSError):

@@ -7,8 +7,7 @@ for the atmosphere.
 """
 
 from collections.abc import Mapping
-from contextlib import suppress
-from typing import Any, Literal
+from typing import Literal
 
 from mysense.options import seconds
 from mysense.plugin import option
@@ -90,6 +89,7 @@ class Sensor(SerialSensor):
     """Plantower PMS5003, PMS7003 and kin: dust sensors whose fan rests between two readings."""
 
     questions = (Question(ASK), Question(WAKE, SLEEP, 10.0))
+    farewell = SLEEP
 
     interval: float = option(120.0, "seconds from one reading to the next", parse=seconds)
     warm_up: float = option(30.0, "seconds after waking of which nothing is believed", parse=seconds)
@@ -119,8 +119,7 @@ class Sensor(SerialSensor):
         return "PMS" if split(heard, HEAD, measure)[0] else None
 
     def open(self) -> None:
-        self._port: Any = self.connect(TICK)
-        self._frames = Frames(self._port, HEAD, measure, self.model, self.log)
+        self._frames = Frames(self.connect(TICK), HEAD, measure, self.model, self.log)
         self._duty = Duty(self.clock, self.warm_up, self.sample, self.interval)
         self._asked = 0.0
 
@@ -166,12 +165,6 @@ class Sensor(SerialSensor):
                     return f"{self.model}, version {frame[-4]:#x}, port {self._port.name}"
             self._frames.expect(0.0)
             return f"port {self._port.name}"
-
-    def close(self) -> None:
-        if port := vars(self).pop("_port", None):
-            with suppress(OSError):  # it may be gone
-                port.write(SLEEP)
-            port.close()
 
 
 if __name__ == "__main__":

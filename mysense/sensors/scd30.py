@@ -5,7 +5,7 @@ docs/sensors-i2c.md. Its settings are stored in the sensor, and written only whe
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from mysense.sensors._busio import BusIO
 from mysense.sensors._scd import Carbon
@@ -16,9 +16,9 @@ class Sensor(Carbon):
     """Sensirion SCD30 on I2C: CO2, temperature, humidity."""
 
     measures = (Field("co2", "ppm", "SCD30"), Field("temp", "C", "SCD30"), Field("rh", "%", "SCD30"))
-    addresses: ClassVar[tuple[int, ...]] = (0x61,)
-    device: ClassVar[str] = "SCD30"
-    library: ClassVar[str] = "adafruit_scd30"
+    addresses = (0x61,)
+    device = "SCD30"
+    library = "adafruit_scd30"
 
     @property
     def period(self) -> float:

@@ -4,7 +4,7 @@ The settings are given to the sensor at each start and are never stored in it: i
 2,000 writes.
 """
 
-from typing import Any, ClassVar
+from typing import Any
 
 from mysense.plugin import option
 from mysense.sensors._busio import BusIO
@@ -16,9 +16,9 @@ class Sensor(Carbon):
     """Sensirion SCD40, SCD41 or SCD43 on I2C: CO2, temperature, humidity."""
 
     measures = (Field("co2", "ppm", "SCD4x"), Field("temp", "C", "SCD4x"), Field("rh", "%", "SCD4x"))
-    addresses: ClassVar[tuple[int, ...]] = (0x62,)
-    device: ClassVar[str] = "SCD4x"
-    library: ClassVar[str] = "adafruit_scd4x"
+    addresses = (0x62,)
+    device = "SCD4x"
+    library = "adafruit_scd4x"
 
     low_power: bool = option(False, "measure every 30 s instead of 5 s, for a fifth of the current")
 

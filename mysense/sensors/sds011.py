@@ -6,8 +6,7 @@ at each open.
 """
 
 from collections.abc import Mapping
-from contextlib import suppress
-from typing import Any, Literal
+from typing import Literal
 
 from mysense.options import seconds
 from mysense.plugin import option
@@ -71,6 +70,7 @@ class Sensor(SerialSensor):
     """Nova SDS011 dust sensor: woken for each reading, so that its laser lasts for years."""
 
     questions = (Question(command(FIRMWARE)), Question(WAKE * 2, SLEEP))  # the first call is often lost
+    farewell = SLEEP
 
     interval: float = option(120.0, "seconds from one reading to the next", parse=seconds)
     warm_up: float = option(20.0, "seconds after waking of which nothing is believed", parse=seconds)
@@ -89,8 +89,7 @@ class Sensor(SerialSensor):
         return f"SDS011 {name(frames[0])}" if frames else None
 
     def open(self) -> None:
-        self._port: Any = self.connect(TICK)
-        self._frames = Frames(self._port, HEAD, measure, "SDS011", self.log)
+        self._frames = Frames(self.connect(TICK), HEAD, measure, "SDS011", self.log)
         self._duty = Duty(self.clock, self.warm_up, self.sample, self.interval)
         self._asked, self._calls = 0.0, 0
         self._sure(STATE, 1, 1)
@@ -153,12 +152,6 @@ class Sensor(SerialSensor):
     def check(self) -> str:
         with self:
             return self._told
-
-    def close(self) -> None:
-        if port := vars(self).pop("_port", None):
-            with suppress(OSError):  # it may be gone
-                port.write(SLEEP)
-            port.close()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal
 
 from mysense.options import seconds
 from mysense.plugin import option
-from mysense.sensors._frames import TICK, Frames, split
+from mysense.sensors._frames import TICK, Frames, lines, split
 from mysense.sensors._serial import Question, SerialSensor
 from mysense.telegram import Field
 from mysense.units import mass
@@ -49,16 +49,7 @@ def decode(line: bytes) -> dict[str, Any]:
     return said
 
 
-def measure(stream: bytes) -> int | None:
-    """How long the good line at the beginning of *stream* is; 0 if there is none, None if it is not whole."""
-    end = stream.find(b"\n")
-    if end < 0:
-        return None if len(stream) < LONGEST else 0
-    try:
-        decode(stream[:end])
-    except ValueError:
-        return 0
-    return end + 1
+measure = lines(decode, LONGEST)
 
 
 class Sensor(SerialSensor):
@@ -85,8 +76,7 @@ class Sensor(SerialSensor):
         return None
 
     def open(self) -> None:
-        self._port: Any = self.connect(TICK)
-        self._frames = Frames(self._port, HEAD, measure, "PPD42NS", self.log)
+        self._frames = Frames(self.connect(TICK), HEAD, measure, "PPD42NS", self.log)
         self._set, self._told, self._tries, self._asked = False, -inf, 0, False
 
     def read(self) -> Mapping[str, float | None] | None:
@@ -138,10 +128,6 @@ class Sensor(SerialSensor):
             while not self._set:
                 self.read()
             return f"PPD42NS, port {self._port.name}"
-
-    def close(self) -> None:
-        if port := vars(self).pop("_port", None):
-            port.close()
 
 
 if __name__ == "__main__":
