@@ -504,10 +504,19 @@ def test_the_memory_of_an_scd30_is_written_only_when_something_changes():
 def test_a_pressure_that_an_scd30_forgot_is_told_again():
     chip_, cls = scd30.Chip(clock=fast), registry.find("sensor", "scd30")
     with SimulatedBus({0x61: chip_}) as played, cls(bus=played.name, pressure=900.0) as sensor:
-        read(sensor)
+        for _ in range(3):
+            read(sensor)
+        assert chip_.starts == 1  # telling it is a write into its memory
         chip_.power_up()
         read(sensor)
-        assert chip_.pressure == 900
+        assert (chip_.pressure, chip_.starts) == (900, 2)
+
+
+@pytest.mark.parametrize("name", ["scd30", "scd4x"])
+def test_one_pressure_is_enough(name):
+    """Whichever is told last would hold, and nobody knows."""
+    with pytest.raises(ValueError, match="altitude or pressure, not both"):
+        registry.find("sensor", name)(altitude=100.0, pressure=1000.0)
 
 
 def test_an_scd4x_never_wears_its_memory_and_can_save_current():

@@ -42,7 +42,7 @@ class Sensor(Carbon):
     def measure(self) -> Mapping[str, float | None] | None:
         reading = super().measure()
         if reading and self.pressure:  # it forgets this when its supply dips, and says nothing
-            self._driver.ambient_pressure = round(self.pressure)
+            self._store(self._driver, "ambient_pressure", round(self.pressure))
         return reading
 
     def ready(self) -> bool:
