@@ -56,7 +56,7 @@ class SqliteJournal:
         self.locks.enter()
         self._reserve = Reserve(self.path, max_size)
         try:
-            self._write, self._notes = open_sound(self.path, self.locks, str(self._opened // SECOND))
+            self._write, self._notes = open_sound(self.path, self.locks, self._reserve, str(self._opened // SECOND))
         except BaseException:
             self.locks.close()
             raise
