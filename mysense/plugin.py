@@ -94,6 +94,8 @@ class Sensor(Plugin):
     statistics: ClassVar[Mapping[str, str]] = {}
     """What the readings of an interval become, by field, where the mean makes no sense: ``last`` of a counter,
     ``direction`` of angles (``mysense.window``). For a field that is not named, what ``mysense.fields`` says holds."""
+    seldom: ClassVar[str] = ""
+    """Why a reading may take longer than ``mysense check`` waits, as "sends once a minute"."""
     static: ClassVar[int] = 0
     """Readings in a row with the same value that say: it hangs. 0 where that may well be true."""
     silent: ClassVar[float | None] = None

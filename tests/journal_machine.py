@@ -21,7 +21,7 @@ from mysense.journal.memory import MemoryJournal
 from mysense.journal.sqlite import SqliteJournal
 from mysense.telegram import SECOND, Data, Field, Ident, Note, Telegram, ident_of
 from mysense.testing.clock import ManualClock
-from mysense.testing.journal import IDENT, T0, data
+from mysense.testing.journal.telegrams import IDENT, T0, data
 from tests.disk import BROKEN, DISK, FULL, memory
 from tests.journal_model import CursorModel, JournalModel, change, is_unreadable, plain, said
 from tests.spoil import PAGE

@@ -11,7 +11,7 @@ from mysense.errors import UnavailableError
 from mysense.journal.sqlite import SqliteJournal
 from mysense.settings import DaemonOptions, Identity, JournalOptions, Settings
 from mysense.testing.clock import ManualClock
-from mysense.testing.journal import data, times
+from mysense.testing.journal.telegrams import data, times
 from tests.disk import memory
 from tests.kit import Kit, until
 from tests.spoil import PAGE, goes_on, sound, spoilt

@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Any, Literal
+from typing import ClassVar, Literal
 
 from mysense.options import seconds
 from mysense.plugin import option
@@ -49,6 +49,7 @@ class Sensor(SerialSensor):
     """Dylos DC1100 or DC1700 particle counter on a serial line."""
 
     silent = 0.0  # it tells that itself, after its patience
+    seldom: ClassVar[str] = "sends once a minute"
 
     interval: float = option(0.0, "seconds between two readings; 0: each line as it comes", parse=seconds)
     unit: Literal["pcs/0.01ft3", "ug/m3"] = option("pcs/0.01ft3", "particles, or dust as estimated from them")
@@ -74,7 +75,7 @@ class Sensor(SerialSensor):
         self._heard = 0.0
         self._good = time.monotonic()
         self._passed = 0
-        self._port: Any = self.connect(QUIET)
+        self.connect(QUIET)
         # A line that is under way while we open would give its last digits as a number.
         self._midway = self._port.read(1) not in (b"", b"\r", b"\n")
         self._port.timeout = 0.5
@@ -132,10 +133,6 @@ class Sensor(SerialSensor):
     def check(self) -> str:
         with self:
             return f"port {self._port.name}"
-
-    def close(self) -> None:
-        if port := vars(self).pop("_port", None):
-            port.close()
 
 
 if __name__ == "__main__":
