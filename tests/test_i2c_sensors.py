@@ -258,6 +258,26 @@ def test_damage_is_chance_until_it_goes_on():
             sensor.read()
 
 
+class Answers:
+    """What a chip answers in a reading, and damage to one of these answers."""
+
+    def __init__(self, simulated):
+        self._real, simulated.read = simulated.read, self._read
+        self.spoil(-1, 0, "")
+
+    def spoil(self, which, at, damage):
+        """The byte *at* so many of the answer *which* will not come through, or nothing from there on."""
+        self._which, self._at, self._damage, self.sizes = which, at, damage, []
+
+    def _read(self, count):
+        answer = self._real(count)
+        if len(self.sizes) == self._which:
+            rest = answer[self._at + 1 :] if self._damage == "a bit turns" else b"\xff" * (count - self._at - 1)
+            answer = answer[: self._at] + bytes((answer[self._at] ^ 0x10,)) + rest
+        self.sizes.append(count)
+        return answer
+
+
 class TestBosch:
     """BME280, BMP280 and BME680 have no checksum: what they say is read twice where it matters, and a mark is left."""
 
@@ -308,6 +328,38 @@ class TestBosch:
         played.chips[place].read = real
         with sensor:
             assert_true(read(sensor), sensor)
+
+    @pytest.mark.parametrize("damage", ["a bit turns", "the rest is missing"])
+    def test_no_byte_of_a_reading_can_be_damaged_and_become_a_value(self, name, sensor, played, place, damage, patient):
+        """Each byte of each answer in turn, once: the next reading is right again."""
+        simulated = played.chips[place]
+        simulated._clock = itertools.count(10**9, 10).__next__  # it is always done
+        answers = Answers(simulated)
+        with sensor:
+            answers.spoil(-1, 0, "")
+            sensor.read()
+            sizes = answers.sizes
+            for which, size in enumerate(sizes):
+                for at in range(size):
+                    answers.spoil(which, at, damage)
+                    try:
+                        reading = sensor.read()
+                    except OSError:  # as if its supply had dipped, or as if it measured for ever
+                        reading = None
+                    answers.spoil(-1, 0, "")
+                    for field, value in (reading or {}).items():
+                        assert value == pytest.approx(TRUTH[field], abs=NEAR[field]), (field, which, at)
+                    assert_true(sensor.read(), sensor)
+        assert sum(sizes) >= 9
+
+    @pytest.fixture
+    def patient(self, name, monkeypatch):
+        """The library does not wait for the chip."""
+        module = {"bme280": "adafruit_bme280.basic", "bmp280": "adafruit_bmp280", "bme680": "adafruit_bme680"}[name]
+        monkeypatch.setattr(
+            import_module(module), *(("time", SimpleNamespace(sleep=lambda _: None, monotonic=time.monotonic))
+            if name == "bme680" else ("sleep", lambda _: None)),
+        )  # fmt: skip
 
     @pytest.mark.parametrize(("other", "wanted"), [*itertools.permutations(["bme280", "bmp280", "bme680"], 2)])
     def test_the_wrong_chip_is_one_line_with_the_right_section(self, other, wanted):

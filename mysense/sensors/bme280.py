@@ -48,6 +48,7 @@ class Sensor(Chip):
         driver, temp = self._driver, self._driver.temperature
         with self._line.again():  # the library would measure for each value
             values = {"temp": temp, "rh": driver.humidity, "hpa": driver.pressure}
+        _bosch.compare(self._line, self._at, *SKIPPED)
         measured = all(self._line.answers(self._at, register) != raw for register, raw in SKIPPED.items())
         _bosch.believe(self._line, self._at, values, measured=measured)
         return {name: round(value, 3) for name, value in values.items()}

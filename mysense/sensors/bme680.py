@@ -94,6 +94,7 @@ class Sensor(Chip):
         with self._line.again():  # the library would measure for each value
             values = {"temp": temp, "rh": driver.humidity, "hpa": driver.pressure}
             gas = driver.gas / 1000 if self.gas else 0.0
+        _bosch.compare(self._line, self._at, RESULT, skip=2)
         result = self._line.answers(self._at, RESULT)
         _bosch.believe(self._line, self._at, values, measured=SKIPPED not in (result[2:5], result[5:8]))
         if self.gas and flags(result, driver._chip_variant) & HOT == HOT:
