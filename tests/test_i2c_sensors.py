@@ -19,6 +19,7 @@ from mysense.testing.chips import bme280, scd30, sht4x, sht31
 from mysense.testing.chips import bme680 as chip680
 from mysense.testing.chips import scd4x as chip4x
 from mysense.testing.i2c import SimulatedBus, chip
+from tests.answers import DAMAGES, Answers
 from tests.kit import Kit, until
 
 PLACES = {
@@ -258,26 +259,6 @@ def test_damage_is_chance_until_it_goes_on():
             sensor.read()
 
 
-class Answers:
-    """What a chip answers in a reading, and damage to one of these answers."""
-
-    def __init__(self, simulated):
-        self._real, simulated.read = simulated.read, self._read
-        self.spoil(-1, 0, "")
-
-    def spoil(self, which, at, damage):
-        """The byte *at* so many of the answer *which* will not come through, or nothing from there on."""
-        self._which, self._at, self._damage, self.sizes = which, at, damage, []
-
-    def _read(self, count):
-        answer = self._real(count)
-        if len(self.sizes) == self._which:
-            rest = answer[self._at + 1 :] if self._damage == "a bit turns" else b"\xff" * (count - self._at - 1)
-            answer = answer[: self._at] + bytes((answer[self._at] ^ 0x10,)) + rest
-        self.sizes.append(count)
-        return answer
-
-
 class TestBosch:
     """BME280, BMP280 and BME680 have no checksum: what they say is read twice where it matters, and a mark is left."""
 
@@ -329,7 +310,7 @@ class TestBosch:
         with sensor:
             assert_true(read(sensor), sensor)
 
-    @pytest.mark.parametrize("damage", ["a bit turns", "the rest is missing"])
+    @pytest.mark.parametrize("damage", DAMAGES)
     def test_no_byte_of_a_reading_can_be_damaged_and_become_a_value(self, name, sensor, played, place, damage, patient):
         """Each byte of each answer in turn, once: the next reading is right again."""
         simulated = played.chips[place]
