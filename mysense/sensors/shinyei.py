@@ -21,7 +21,7 @@ HEAD = b"{"
 LONGEST = 400
 """Bytes without an end of line that are no line any more."""
 AGAIN = 3.0
-"""Seconds after which it is told its settings again: opening the port starts it anew, which takes 2; or is asked again."""
+"""Seconds after which it is told or asked again: opening the port starts it anew, which takes 2."""
 TRIES = 12
 """How often."""
 PATIENCE = 20.0
