@@ -129,13 +129,15 @@ def test_a_sensor_that_is_pulled_out_is_told_and_found_again(sensor, played, pla
         assert_true(read(sensor), sensor)
 
 
-@pytest.mark.parametrize("fault", ["held", "gone"])
-def test_a_bus_that_fails_and_recovers(sensor, played, fault):
+@pytest.mark.parametrize(
+    ("fault", "said"), [("held", "does not move"), ("gone", r"fails \(No such device\): was its adapter pulled out")]
+)
+def test_a_bus_that_fails_and_recovers(sensor, played, fault, said):
     with sensor:
         read(sensor)
         setattr(played, fault, True)
         begun = time.monotonic()
-        with pytest.raises(OSError):
+        with pytest.raises(OSError, match=rf"^{played.name} {said}"):
             until(sensor.read, 5)
         assert time.monotonic() - begun < 1.5
     with pytest.raises(OSError):

@@ -87,7 +87,7 @@ def test_an_adapter_that_is_pulled_out_is_an_oserror_and_it_is_found_again_elsew
             read(sensor)
             held = os.open(first, os.O_RDWR)  # its number is taken, so the next one has another name
             line.unplug()
-            fails(sensor)
+            assert str(fails(sensor)) == f"{line.port} cannot be read or written: was the adapter pulled out?"
         os.close(held)
         with pytest.raises(OSError, match="is the adapter plugged in"):
             sensor.open()
