@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mysense import options, recognising, registry
+from mysense.background import in_background
 from mysense.errors import ConfigError
 from mysense.sensors import _i2c_known, _iio
-from mysense.sensors._ports import ports
+from mysense.sensors._i2c import IN_USE
+from mysense.sensors._ports import adapters, uarts
 from mysense.sensors._sysfs import ROOT
 from mysense.worker import reason
 
@@ -48,6 +50,8 @@ class Places:
 
     buses: Sequence[str] = ()
     ports: Sequence[str] = ()
+    pins: Sequence[str] = ()
+    """Ports that are not listened to for long: a Dylos wants an adapter, what else speaks by itself does so at once."""
     root: Path | None = None
     gpsd: int | None = None
     patience: float = PATIENCE
@@ -57,33 +61,34 @@ class Places:
 
 def here(patience: float = PATIENCE) -> Places:
     """All places of this machine."""
-    return Places(_i2c_known.buses(), ports(), ROOT, 2947, patience, named=False)
+    return Places(_i2c_known.buses(), adapters(), uarts(), ROOT, 2947, patience, named=False)
 
 
 def find(places: Places, tell: Callable[[str, Sequence[Device]], None] = lambda *_: None) -> list[Device]:
     """The devices at *places*, in their order. *tell* hears what was found, place by place as it comes.
 
-    Every place has a thread of its own, and is given up when its time is over.
+    Every place has a thread of its own, and is given up when its time is over. Whatever ends this,
+    a device that was woken is put to sleep again.
     """
     receiver = [] if places.gpsd is None else _guarded("gpsd", partial(_at_gpsd, places.gpsd))
     tell("gpsd", receiver)
-    looks = dict(_looks(places, _ports(receiver)))
+    over = threading.Event()
+    looks = dict(_looks(places, _ports(receiver), over))
     answers: queue.SimpleQueue[tuple[str, Sequence[Device]]] = queue.SimpleQueue()
 
     def work(name: str) -> None:
         answers.put((name, _guarded(name, looks[name])))
 
-    for name in looks:
-        threading.Thread(target=work, args=(name,), name=f"look at {name}", daemon=True).start()
     found: dict[str, Sequence[Device]] = {}
-    end = time.monotonic() + places.patience + ASKING
-    while len(found) < len(looks):
-        try:
-            name, devices = answers.get(timeout=max(0.0, end - time.monotonic()))
-        except queue.Empty:
-            break
-        found[name] = devices
-        tell(name, devices)
+    with in_background(work, looks, over):
+        end = time.monotonic() + places.patience + ASKING
+        while len(found) < len(looks):
+            try:
+                name, devices = answers.get(timeout=max(0.0, end - time.monotonic()))
+            except queue.Empty:
+                break
+            found[name] = devices
+            tell(name, devices)
     late = {name: [Device(name, "did not come to an end, and was left alone")] for name in looks.keys() - found.keys()}
     every = [device for name in looks for device in {**found, **late}[name]]
     return _without_the_kernels([*every, *receiver], places.root)
@@ -99,13 +104,13 @@ def _guarded(name: str, look: Look) -> Sequence[Device]:
         return [Device(name, f"{type(error).__name__}: {reason(error)}")]
 
 
-def _looks(places: Places, taken: Container[Path]) -> Iterator[tuple[str, Look]]:
+def _looks(places: Places, taken: Container[Path], over: threading.Event) -> Iterator[tuple[str, Look]]:
     """Each place with what looks at it."""
     for bus in places.buses:
         yield f"I2C bus {bus}", partial(_on_bus, bus, places.named)
-    for port in places.ports:
+    for port, patience in *((port, places.patience) for port in places.ports), *((port, 0.0) for port in places.pins):
         if Path(port).resolve() not in taken:
-            yield port, partial(_on_line, port, places.patience)
+            yield port, partial(_on_line, port, patience, over)
     for name in registry.names("sensor"):
         asks = inspect.signature(registry.find("sensor", name).found).parameters  # type: ignore[attr-defined]
         if "root" in asks and places.root is not None:
@@ -123,12 +128,15 @@ def _on_bus(bus: str, named: bool) -> Sequence[Device]:
         return []  # the others of a Pi are for screens and cameras
     if not found and (bus == "1" or named):
         return [Device(f"I2C bus {bus}", "no chip answers here that mysense knows")]
-    return [
-        Device(
-            f"I2C bus {bus}, {chip.options['i2c']}", _title(chip.plugin), chip.plugin, chip.options, chip.options["i2c"]
-        )
-        for chip in found
-    ]
+    return [_chip(bus, str(address), sensor) for address, sensor in found.items()]
+
+
+def _chip(bus: str, address: str, sensor: str) -> Device:
+    where = f"I2C bus {bus}, {address}"
+    if not sensor:
+        return Device(where, IN_USE)
+    options = {"i2c": address} | ({"bus": bus} if bus != "1" else {})
+    return Device(where, _title(sensor), sensor, options, address)
 
 
 def _title(sensor: str) -> str:
@@ -137,13 +145,13 @@ def _title(sensor: str) -> str:
     return measures[0].device if isinstance(measures, tuple) and measures else sensor.upper()
 
 
-def _on_line(port: str, patience: float) -> Sequence[Device]:
-    found = recognising.recognise(port, patience)
+def _on_line(port: str, patience: float, over: threading.Event) -> Sequence[Device]:
+    found = recognising.recognise(port, patience, over)
     if not found:
         return [Device(port, "nothing speaks here that mysense knows")]
-    known = options.declared(registry.find("sensor", found.plugin))
+    known = options.declared(registry.find("sensor", found.sensor))
     identity = found.device.rpartition(" ")[2] if "device" in known else ""
-    return [Device(port, found.device, found.plugin, found.options, identity)]
+    return [Device(port, found.device, found.sensor, {"port": port}, identity)]
 
 
 def _seen(name: str, given: Mapping[str, Any]) -> Sequence[Device]:

@@ -90,6 +90,8 @@ class Sensor(Plugin):
     ranges: ClassVar[Mapping[str, tuple[float, float]]] = {}
     """The least and the most that its datasheet allows, by field, in the field's unit. What lies outside
     is doubted. For a field that is not named, what is plausible for its quantity holds (``mysense.fields``)."""
+    seldom: ClassVar[str] = ""
+    """Why a reading may take longer than ``mysense check`` waits, as "sends once a minute"."""
     static: ClassVar[int] = 0
     """Readings in a row with the same value that say: it hangs. 0 where that may well be true."""
 

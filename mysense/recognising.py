@@ -1,5 +1,6 @@
 """Which sensor is behind a serial port: by what it says, or by its answer to questions that harm no other."""
 
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -14,27 +15,26 @@ ENOUGH = 4096
 """Bytes, the newest, in which a device is looked for."""
 
 
-class Found(NamedTuple):
-    """A sensor that was recognised: its plugin, what its section needs, and what the device calls itself."""
+class Heard(NamedTuple):
+    """A device that was recognised: the plugin for it, and what it calls itself."""
 
-    plugin: str
-    options: dict[str, str]
+    sensor: str
     device: str
 
 
-def recognise(port: str, patience: float = 0.0) -> Found | None:
+def recognise(port: str, patience: float = 0.0, over: threading.Event | None = None) -> Heard | None:
     """What is behind *port*; None when nothing that speaks is known.
 
     Listens first, then asks, which takes half a minute at most; then listens on until *patience*
-    seconds are over in all. The device is left as it was: one that slept sleeps again. Raises
-    OSError that says what to do when the port cannot be opened.
+    seconds are over in all, or it is *over*. The device is left as it was: one that slept sleeps
+    again. Raises OSError that says what to do when the port cannot be opened.
     """
     end = time.monotonic() + patience
     kinds = serial_sensors()
     slow = min(kind.baudrate for kind in kinds.values())
     line = connect(port, slow, TICK)
     try:
-        ear = _Ear(port, line, kinds)
+        ear = _Ear(line, kinds, over or threading.Event())
         found = ear.listen(LISTEN)
         for speed, question in () if found else _questions(kinds):
             if found := ear.ask(speed, question):
@@ -67,8 +67,8 @@ def _questions(kinds: Mapping[str, type[SerialSensor]]) -> Iterator[tuple[int, Q
 class _Ear:
     """Listens to one line."""
 
-    def __init__(self, port: str, line: Any, kinds: Mapping[str, type[SerialSensor]]) -> None:
-        self._port, self._line, self._kinds, self._heard = port, line, kinds, b""
+    def __init__(self, line: Any, kinds: Mapping[str, type[SerialSensor]], over: threading.Event) -> None:
+        self._line, self._kinds, self._over, self._heard = line, kinds, over, b""
 
     def tune(self, speed: int) -> "_Ear":
         """Listen at another speed; what was heard at the old one means nothing then."""
@@ -76,20 +76,22 @@ class _Ear:
             self._line.baudrate, self._heard = speed, b""
         return self
 
-    def ask(self, speed: int, question: Question) -> Found | None:
+    def ask(self, speed: int, question: Question) -> Heard | None:
+        if self._over.is_set():
+            return None
         self.tune(speed)
-        self._line.write(question.ask)
-        found = self.listen(question.patience)
-        if question.undo:
+        try:
+            self._line.write(question.ask)
+            return self.listen(question.patience)
+        finally:
             self._line.write(question.undo)
-        return found
 
-    def listen(self, seconds: float) -> Found | None:
+    def listen(self, seconds: float) -> Heard | None:
         end = time.monotonic() + seconds
-        while time.monotonic() < end:
+        while time.monotonic() < end and not self._over.is_set():
             if heard := self._line.read(self._line.in_waiting or 1):
                 self._heard = (self._heard + heard)[-ENOUGH:]
                 for name, kind in self._kinds.items():
                     if kind.baudrate == self._line.baudrate and (device := kind.recognise(self._heard)):
-                        return Found(name, {"port": self._port}, device)
+                        return Heard(name, device)
         return None

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from mysense import naming, options
+from mysense.background import in_background
 from mysense.errors import ConfigError
 from mysense.fields import shown
 from mysense.plugin import Sensor
@@ -24,6 +25,8 @@ PATIENCE = 15.0
 """Seconds in which a reading may come."""
 MORE = 10.0
 """Seconds after that in which a sensor must have let go."""
+SHOWN = 4
+"""How many values of a reading are shown: what a kit's table has room for."""
 PAUSE = 0.05
 """Seconds between two reads of a sensor that does not block."""
 
@@ -51,33 +54,35 @@ def readings(
 ) -> list[Trial]:
     """A trial of each sensor, in their order. *tell* hears of each as it comes.
 
-    A device that must warm up is not waited for; its first reading is marked as such.
+    A device that must warm up is not waited for; its first reading is marked as such. Whatever ends
+    this, the sensors are closed.
     """
     answers: queue.SimpleQueue[Trial] = queue.SimpleQueue()
+    over = threading.Event()
+    tries = {each.section: each for each in ends}
     names = naming.names({each.section: each.plugin for each in ends if isinstance(each.plugin, Sensor)})
     end = time.monotonic() + patience
 
-    def work(tried: End) -> None:
-        answers.put(_guarded(tried, names[tried.section], end))
+    def work(section: str) -> None:
+        answers.put(_guarded(tries[section], names[section], end, over))
 
-    for each in ends:
-        threading.Thread(target=work, args=(each,), name=f"try {each.section}", daemon=True).start()
     done: dict[str, Trial] = {}
-    while len(done) < len(ends):
-        try:
-            trial = answers.get(timeout=max(0.0, end + MORE - time.monotonic()))
-        except queue.Empty:
-            break
-        done[trial.section] = trial
-        tell(trial)
+    with in_background(work, tries, over):
+        while len(done) < len(tries):
+            try:
+                trial = answers.get(timeout=max(0.0, end + MORE - time.monotonic()))
+            except queue.Empty:
+                break
+            done[trial.section] = trial
+            tell(trial)
     stuck = f"does not come back within {patience + MORE:.0f} s"
     return [done.get(each.section, Trial(each.section, False, stuck)) for each in ends]
 
 
-def _guarded(end: End, names: Mapping[str, str], until: float) -> Trial:
+def _guarded(end: End, names: Mapping[str, str], until: float, over: threading.Event) -> Trial:
     try:
         with _powered(end) as power:
-            return _try(end.section, copy.copy(end.plugin), names, power, until)  # type: ignore[arg-type]
+            return _try(end.section, copy.copy(end.plugin), names, power, until, over)  # type: ignore[arg-type]
     except (OSError, ImportError, ConfigError) as error:
         return Trial(end.section, False, reason(error))
     except Exception as error:  # a plugin's bug must not hide what the others say
@@ -99,23 +104,27 @@ def _powered(end: End) -> Iterator[str]:
         power.close()
 
 
-def _try(section: str, sensor: Sensor, names: Mapping[str, str], power: str, until: float) -> Trial:
+def _try(
+    section: str, sensor: Sensor, names: Mapping[str, str], power: str, until: float, over: threading.Event
+) -> Trial:
     begun = time.monotonic()
     cold = _hurry(sensor)
     said = ", ".join(part for part in (masked(sensor.check()), power) if part not in ("", "ok"))
-    never = threading.Event()
+    if over.is_set():
+        return Trial(section, False, said)
     with sensor:
-        while time.monotonic() < until:
+        while time.monotonic() < until and not over.is_set():
             if values := clean(sensor.read() or {}):
                 known = {field.name: field for field in sensor.measures}
                 given = {
                     replace(known.get(name, Field(name)), name=names.get(name, name)): value
                     for name, value in values.items()
                 }
-                text = ", ".join(_said(given)) + (", not warm yet" if cold else "")
+                text = _said(given) + (", not warm yet" if cold else "")
                 return Trial(section, True, said, text, {field.name: value for field, value in given.items()})
-            never.wait(PAUSE)
-    return Trial(section, True, said, f"no reading within {until - begun:.0f} s yet")
+            over.wait(PAUSE)
+    why = f": it {sensor.seldom}" if sensor.seldom else " yet"
+    return Trial(section, True, said, f"no reading within {until - begun:.0f} s{why}")
 
 
 def _hurry(sensor: Sensor) -> bool:
@@ -129,6 +138,10 @@ def _hurry(sensor: Sensor) -> bool:
     return cold
 
 
-def _said(values: Mapping[Field, Value]) -> Iterator[str]:
-    for field, value in values.items():
-        yield f"{field.name} {shown(field.name, value)} {unit_sign(field.unit)}".rstrip()
+def _said(values: Mapping[Field, Value]) -> str:
+    """The first of the values, and how many more there are."""
+    every = [
+        f"{field.name} {shown(field.name, value)} {unit_sign(field.unit)}".rstrip() for field, value in values.items()
+    ]
+    more = len(every) - SHOWN
+    return ", ".join(every[:SHOWN]) + (f" and {more} more" if more > 0 else "")

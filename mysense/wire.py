@@ -16,18 +16,15 @@ stand between. Times are seconds since 1970 UTC, whole or decimal, and read exac
 import json
 import math
 from collections.abc import ItemsView, Iterable, Iterator, Mapping, MutableMapping
-from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
 
-from mysense.telegram import SECOND, Data, Field, Ident, Item, Location, Note, Telegram, Value, clean
+from mysense.exact import Exact, exact, flat, loads, nanoseconds, seconds
+from mysense.telegram import Data, Field, Ident, Item, Location, Note, Telegram, Value, clean
 
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 _OWN = ("project", "serial", "label", "geolocation", "fields", "since")
-_FARTHEST = 2**63 - 1
 _LISTS = ("fields", "units", "types")  # the parallel lists of a legacy ident
-_ROOM = 1_000_000
-"""Characters of the names that are made for the members of the lists and objects of one record."""
 
 UNREADABLE = "unreadable"
 """What the text of values is called that can no longer be read."""
@@ -69,38 +66,6 @@ class JsonValues(Mapping[str, Value]):
 
     def __repr__(self) -> str:
         return repr(self._decoded())
-
-
-def seconds(time: int) -> str:
-    """A time in nanoseconds as decimal seconds, without needless digits.
-
-    >>> seconds(1494777772 * SECOND), seconds(1_500_000_000_123_000_000)
-    ('1494777772', '1500000000.123')
-    """
-    whole, rest = divmod(time, SECOND)
-    return f"{whole}.{rest:09}".rstrip("0") if rest else str(whole)
-
-
-def nanoseconds(value: object) -> int:
-    """Seconds, a whole or decimal number or its text, as nanoseconds; ValueError if it is none.
-
-    Times that 64 bits cannot hold, further away than 292 years, are none: no journal could keep them.
-
-    >>> nanoseconds("1500000000.123"), nanoseconds(7)
-    (1500000000123000000, 7000000000)
-    """
-    if type(value) is int:
-        time = value * SECOND
-    elif isinstance(value, bool) or not isinstance(value, float | Decimal | str):
-        raise ValueError(f"{value!r} is not a time in seconds since 1970")
-    else:
-        try:
-            time = int((Decimal(str(value)) * SECOND).to_integral_value())
-        except (InvalidOperation, OverflowError, ValueError):
-            raise ValueError(f"{value!r} is not a time in seconds since 1970") from None
-    if not -_FARTHEST <= time <= _FARTHEST:
-        raise ValueError(f"{str(value)[:40]} is not a time in seconds since 1970")
-    return time
 
 
 def encode(telegram: Telegram) -> str:
@@ -193,40 +158,6 @@ def decode_classic(text: str | bytes) -> list[Data]:
     return [t for t in _decode(message, {}) if isinstance(t, Data)]
 
 
-def loads(line: str | bytes) -> Any:
-    """What a text of JSON says, if all of it can be stored; else ValueError."""
-    try:
-        text = line.decode("utf-8-sig") if isinstance(line, bytes) else line  # json would let surrogates through
-        value = json.loads(text, parse_float=_float)
-    except RecursionError:
-        raise ValueError("too deeply nested") from None
-    except UnicodeDecodeError:
-        raise ValueError("not UTF-8 text") from None
-    except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON: {error}") from None
-    if "\\ud" in text.lower():
-        try:
-            json.dumps(value, ensure_ascii=False).encode()
-        except UnicodeEncodeError:  # half a surrogate pair: nothing could store it
-            raise ValueError("not Unicode text") from None
-    return value
-
-
-class _Exact(float):
-    """A float that remembers its digits: a time must be read exactly."""
-
-    __slots__ = ("text",)
-    text: str
-
-
-def _float(text: str) -> float:
-    if len(text) < 17:  # a float holds 15 digits and a point exactly
-        return float(text)
-    number = _Exact(text)
-    number.text = text
-    return number
-
-
 def _decode(message: Any, idents: MutableMapping[tuple[str, str], Ident]) -> Iterator[Telegram]:
     if not isinstance(message, dict):
         raise ValueError("no telegram: not a JSON object")
@@ -259,43 +190,7 @@ def _decode(message: Any, idents: MutableMapping[tuple[str, str], Ident]) -> Ite
 
 
 def _time(record: dict[str, Any]) -> int:
-    value = record.pop("time")
-    return nanoseconds(value.text if isinstance(value, _Exact) else value)
-
-
-def flat(values: Mapping[str, Any]) -> dict[str, Value]:
-    """Values without what is missing; a list or an object gives one value for each member.
-
-    ValueError where the names of all these members would fill the memory.
-
-    >>> flat({"a": [1, {"b": None, "c": True}]})
-    {'a_0': 1, 'a_1_c': True}
-    """
-    return _flat(values, [_ROOM])
-
-
-def _flat(values: Mapping[str, Any], room: list[int]) -> dict[str, Value]:
-    result: dict[str, Value] = {}
-    for name, value in values.items():
-        match value:
-            case bool() | str() | int():
-                result[name] = value
-            case float():
-                if math.isfinite(value):
-                    result[name] = float(value)
-            case list():
-                result |= _members(name, dict(enumerate(value)), room)
-            case dict():
-                result |= _members(name, value, room)
-    return result
-
-
-def _members(name: str, value: Mapping[Any, Any], room: list[int]) -> dict[str, Value]:
-    """The values of the members of a list or an object, by names for which there is *room*."""
-    room[0] -= len(value) * (len(name) + 1) + sum(len(str(key)) for key in value)
-    if room[0] < 0:
-        raise ValueError("its lists and objects have more members than a telegram can hold")
-    return _flat({f"{name}_{key}": member for key, member in value.items()}, room)
+    return nanoseconds(exact(record.pop("time")))
 
 
 def decode_ident(said: str | bytes | Mapping[str, Any]) -> Ident:
@@ -316,7 +211,7 @@ def decode_ident(said: str | bytes | Mapping[str, Any]) -> Ident:
         geolocation=_place(place) if place else None,
         fields=_fields(said),
         meta={k: _item(v) for k, v in said.items() if k not in _OWN + _LISTS and _there(v)},
-        since=None if since is None else nanoseconds(since.text if isinstance(since, _Exact) else since),
+        since=None if since is None else nanoseconds(exact(since)),
     )
 
 
@@ -356,4 +251,4 @@ def _list(said: Any) -> list[Any]:
 def _item(value: Any) -> Item:
     if isinstance(value, list | tuple):
         return tuple(_item(v) if not isinstance(v, list) else str(v) for v in value)  # type: ignore[misc]
-    return float(value) if isinstance(value, _Exact) else value if isinstance(value, bool | int | float) else str(value)
+    return float(value) if isinstance(value, Exact) else value if isinstance(value, bool | int | float) else str(value)

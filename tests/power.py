@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mysense.journal.sqlite import SqliteJournal
-from mysense.testing.journal import IDENT, OTHER, data
+from mysense.testing.journal.telegrams import IDENT, OTHER, data
 from tests.disk import DISK, Event
 from tests.journal_model import said
 

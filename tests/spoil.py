@@ -9,7 +9,7 @@ from mysense.errors import UnavailableError
 from mysense.journal import Entry, Parked
 from mysense.journal.sqlite import SqliteJournal
 from mysense.telegram import SECOND, Data, Ident, Note
-from mysense.testing.journal import IDENT, OTHER, T0, data
+from mysense.testing.journal.telegrams import IDENT, OTHER, T0, data
 
 PAGE = 4096
 

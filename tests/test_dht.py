@@ -2,11 +2,13 @@
 
 import errno
 import sys
+import threading
 import time
 from types import SimpleNamespace
 
 import pytest
 
+from mysense import options
 from mysense.errors import ConfigError, UnavailableError
 from mysense.sensors import dht
 from mysense.sensors.dht import LAPSES, Sensor, reading
@@ -118,15 +120,28 @@ def test_values_that_cannot_be_are_lapses(tree):
 
 
 def test_it_is_left_alone_for_two_seconds(tree, monkeypatch):
+    """From the end of one reading, not its beginning: else the kernel would say the same once more."""
     monkeypatch.setattr(dht, "REST", 0.3)
+    monkeypatch.setattr(dht, "WAIT", 0.2)
+    good, ends = dht.number, []
+
+    def number(path):
+        ends.append((time.monotonic(), threading.Event().wait(0.1), time.monotonic()))
+        return good(path)
+
+    monkeypatch.setattr(dht, "number", number)
     tree.dht()
     with Sensor(root=tree.root) as sensor:
-        begun = time.monotonic()
         assert sensor.read()
-        assert sensor.read() is None
-        while not sensor.read():
-            assert time.monotonic() - begun < 5
-        assert time.monotonic() - begun >= 0.3
+        assert sensor.read() is None  # which took WAIT
+        assert sensor.read()
+        _, (_, _, ended), (began, _, _), _ = ends
+        assert 0.3 <= began - ended < 3
+
+
+def test_no_interval_is_shorter_than_its_rest():
+    with pytest.raises(ConfigError, match="interval 1 is too small, the least is 2"):
+        options.parse(Sensor, {"interval": "1"}, str)
 
 
 class Wire:

@@ -1,15 +1,19 @@
 """The I2C bus that driver libraries are given: one lock, an end to every loop, words for a person."""
 
 import errno
+import subprocess
+import sys
 import threading
 import time
 
 import pytest
 
 from mysense.sensors import _wires
-from mysense.sensors._i2c import Address, Bus, listed
+from mysense.sensors._busio import BusIO
+from mysense.sensors._i2c import Address, Bus, InUseError, listed
 from mysense.testing.chips import bme280
 from mysense.testing.i2c import SimulatedBus
+from tests.kit import until
 
 
 @pytest.fixture
@@ -20,7 +24,7 @@ def played():
 
 @pytest.fixture
 def bus(played):
-    bus = Bus(played.name)
+    bus = BusIO(played.name)
     bus.open()
     yield bus
     bus.close()
@@ -40,7 +44,7 @@ def test_the_methods_that_libraries_call(bus):
 
 
 def test_a_lock_that_another_holds_is_waited_for_and_then_it_is_a_timeout(played, bus):
-    other = Bus(played.name)
+    other = BusIO(played.name)
     other.open()
     assert other.try_lock()
     begun = time.monotonic()
@@ -59,7 +63,7 @@ def test_a_lock_that_another_holds_is_waited_for_and_then_it_is_a_timeout(played
 
 
 def test_waiting_for_the_lock_costs_no_work(played, bus):
-    other = Bus(played.name)
+    other = BusIO(played.name)
     other.open()
     assert other.try_lock()
     begun = time.thread_time()
@@ -167,6 +171,27 @@ def test_a_bus_of_another_process_by_its_socket(tmp_path, played):
     bus.close()
 
 
+def test_a_chip_behind_a_socket_is_for_one_kit_until_that_is_gone(tmp_path, played):
+    here = Bus(played.name)
+    here.open()
+    with played.served(tmp_path / "bus") as name:
+        there = Bus(name)
+        there.open()
+        there.claim(0x76)
+        with pytest.raises(InUseError):
+            here.claim(0x76)
+        there.release(0x76)
+        here.claim(0x76)
+        with pytest.raises(InUseError):
+            there.claim(0x76)
+        there.claim(0x44)
+        there.close()
+        until(lambda: 0x44 not in played._owners)
+        here.claim(0x44)
+    here.close()
+    assert not played._owners
+
+
 def test_a_socket_that_says_nothing_is_a_bus_that_does_not_move(tmp_path):
     import socket
 
@@ -247,6 +272,49 @@ class TestDevice:
         buses[1].close()
         assert made[0].fd is None
 
+    def test_a_chip_that_was_claimed_is_refused_to_other_processes_until_it_is_let_go(self, transfers, tmp_path):
+        file = str(tmp_path / "i2c-1")
+        code = f"import fcntl; fcntl.lockf(open({file!r}, 'r+'), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, %d)"
+
+        def others_may(address):
+            return not subprocess.run([sys.executable, "-c", code % address], capture_output=True).returncode
+
+        one, two = Bus("1"), Bus("1")
+        for bus in (one, two):
+            bus.open()
+            bus.claim(0x76)  # two sensors of one process may
+        assert not others_may(0x76)
+        assert others_may(0x44)
+        one.close()
+        assert not others_may(0x76)
+        two.release(0x76)
+        assert others_may(0x76)
+        two.claim(0x76)
+        two._bus._drop()  # the adapter was pulled out
+        assert two.ask(0x76, b"\xd0", 1) == b"\x60"
+        assert not others_may(0x76)
+        two.close()
+        assert others_may(0x76)
+
+    def test_a_chip_that_another_process_has_is_told(self, transfers, tmp_path):
+        code = f"""if True:
+            import fcntl
+            file = open({str(tmp_path / "i2c-1")!r}, "r+")
+            fcntl.lockf(file, fcntl.LOCK_EX, 1, 0x76)
+            print(flush=True)
+            input()
+        """
+        with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+            other.stdout.readline()
+            bus = Bus("1")
+            bus.open()
+            with pytest.raises(InUseError, match=r"0x76 on .*i2c-1 is in use by another program"):
+                bus.claim(0x76)
+            bus.claim(0x44)
+            other.communicate(b"\n")
+        bus.claim(0x76)
+        bus.close()
+
     def test_a_controller_that_cannot_write_nothing_is_asked_by_reading(self, transfers, monkeypatch):
         real = self.played.transfer
 
@@ -287,7 +355,7 @@ def test_several_at_work_on_one_bus_do_not_get_between_each_other(played):
     wrong, stop = [], threading.Event()
 
     def work(register, value):
-        bus = Bus(played.name)
+        bus = BusIO(played.name)
         bus.open()
         while not stop.is_set():
             with bus.within(5):

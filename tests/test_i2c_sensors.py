@@ -14,13 +14,15 @@ import pytest
 
 from mysense import options, registry
 from mysense.errors import ConfigError
+from mysense.judge import Judge
+from mysense.perfield import PerField
 from mysense.sensors import _chip, _i2c_known, _scd, _sensirion, _wires, bme680, scd4x
 from mysense.testing.chips import bme280, scd30, sht4x, sht31
 from mysense.testing.chips import bme680 as chip680
 from mysense.testing.chips import scd4x as chip4x
 from mysense.testing.i2c import SimulatedBus, chip
 from tests.answers import DAMAGES, Answers
-from tests.kit import Kit, until
+from tests.kit import Kit, mysense, until
 
 PLACES = {
     "bme280": 0x76, "bmp280": 0x77, "bme680": 0x77, "sht31": 0x44, "sht4x": 0x45, "scd30": 0x61, "scd4x": 0x62,
@@ -205,6 +207,27 @@ def test_a_check_does_not_disturb_the_sensor_at_work(name, sensor, played, place
         assert registry.find("sensor", name)(bus=played.name).check()
         assert sensor.read() is not None or hasattr(played.chips[place], "co2")
         assert_true(read(sensor), sensor)
+
+
+def test_one_that_another_program_works_with_is_left_alone_and_told(name, sensor, played, place, tmp_path):
+    """Setting it up once more would reset it, or stop it."""
+    with played.served(tmp_path / "bus") as path:
+        other = registry.find("sensor", name)(bus=path)
+        with sensor:
+            read(sensor)
+            asked = played.transfers[place]
+            told = rf"^{place:#x} on {path} is in use by another program; .*mysense tap"
+            for look in (other.open, other.check):
+                with pytest.raises(OSError, match=told):
+                    look()
+                other.close()
+            assert _i2c_known.recognise(path) == {place: ""}
+            assert played.transfers[place] == asked
+            assert_true(read(sensor), sensor)
+        with other:
+            assert_true(read(other), other)
+            with pytest.raises(OSError, match="in use"):
+                sensor.open()
 
 
 @pytest.mark.parametrize(
@@ -412,6 +435,15 @@ def test_gas_counts_only_while_the_plate_is_hot(variant):
         assert sensor.read()["gas"] == pytest.approx(80, rel=0.005)
 
 
+@pytest.mark.parametrize("gas", [8.0, 12_000.0, 60_000.0])
+def test_clean_dry_air_is_no_fault_of_a_bme688(gas):
+    """Its plate has megohms there. The data sheet names no limit: what the converter can say is believed."""
+    with SimulatedBus({0x76: chip680.Chip(gas=gas, variant=1)}) as played, bme680.Sensor(bus=played.name) as sensor:
+        reading, names = sensor.read(), {field.name: field.name for field in sensor.measures}
+        assert reading["gas"] == pytest.approx(gas, rel=0.005)
+        assert not Judge(sensor, PerField(None, {}), PerField(None, {}))(reading, names).wrong
+
+
 def test_the_plate_is_as_hot_as_asked_and_cold_without_gas():
     with SimulatedBus({0x76: chip680.Chip()}) as played:
         with bme680.Sensor(bus=played.name, heater=250):
@@ -507,10 +539,19 @@ def test_the_memory_of_an_scd30_is_written_only_when_something_changes():
 def test_a_pressure_that_an_scd30_forgot_is_told_again():
     chip_, cls = scd30.Chip(clock=fast), registry.find("sensor", "scd30")
     with SimulatedBus({0x61: chip_}) as played, cls(bus=played.name, pressure=900.0) as sensor:
-        read(sensor)
+        for _ in range(3):
+            read(sensor)
+        assert chip_.starts == 1  # telling it is a write into its memory
         chip_.power_up()
         read(sensor)
-        assert chip_.pressure == 900
+        assert (chip_.pressure, chip_.starts) == (900, 2)
+
+
+@pytest.mark.parametrize("name", ["scd30", "scd4x"])
+def test_one_pressure_is_enough(name):
+    """Whichever is told last would hold, and nobody knows."""
+    with pytest.raises(ValueError, match="altitude or pressure, not both"):
+        registry.find("sensor", name)(altitude=100.0, pressure=1000.0)
 
 
 def test_an_scd4x_never_wears_its_memory_and_can_save_current():
@@ -546,30 +587,27 @@ class TestRecognition:
         with SimulatedBus({place: simulated(name) for place, name in there.items()}) as played:
             found = _i2c_known.recognise(played.name)
 
-        assert {(each.options["i2c"], each.plugin) for each in found} == {(hex(a), name) for a, name in there.items()}
-        assert {each.options["bus"] for each in found} == {played.name}
+        assert found == there
 
     def test_what_is_found_can_be_opened(self, name, played):
-        [found] = _i2c_known.recognise(played.name)
+        [(address, found)] = _i2c_known.recognise(played.name).items()
 
-        assert found.plugin == name
-        cls = registry.find("sensor", found.plugin)
-        address = type(cls.i2c) if cls.i2c else int
-        with cls(bus=found.options["bus"], i2c=address(int(found.options["i2c"], 0))) as sensor:
+        assert found == name
+        with registry.find("sensor", found)(bus=played.name, i2c=address) as sensor:
             assert_true(read(sensor), sensor)
 
     def test_a_sensor_at_work_goes_on_with_it(self, name, sensor, played, place):
         with sensor:
             read(sensor)
-            assert [each.plugin for each in _i2c_known.recognise(played.name)] == [name]
+            assert list(_i2c_known.recognise(played.name).values()) == [name]
             assert_true(read(sensor), sensor)
 
     def test_nobody_and_strangers(self):
         with SimulatedBus({}) as played:
-            assert _i2c_known.recognise(played.name) == []
+            assert _i2c_known.recognise(played.name) == {}
         strange = bme280.Chip(identity=0x33)
         with SimulatedBus(dict.fromkeys((0x76, 0x77, 0x44, 0x45, 0x46, 0x61, 0x62, 0x69), strange)) as played:
-            assert _i2c_known.recognise(played.name) == []
+            assert _i2c_known.recognise(played.name) == {}
             assert all(len(out or b"") <= 2 for _, out, _ in played.last)
 
     def test_a_bus_that_does_not_move_is_an_error(self):
@@ -651,6 +689,28 @@ def test_a_library_that_is_missing_or_cannot_be_used_says_what_to_type(monkeypat
         _chip.adafruit("adafruit_sht31d")
 
 
+def test_a_look_beside_a_daemon_disturbs_nothing(tmp_path):
+    """By hand, by a check of another file, by init: each is told, and the sensor measures on."""
+    bus, chip_, other = f"unix:{tmp_path}/bus", chip4x.Chip(), tmp_path / "other.conf"
+    section = f"[sensor:scd4x]\nbus = {bus}\n"
+    other.write_text(f"{section}[journal]\npath = {tmp_path}/other.db\n")
+    kit = Kit(tmp_path, f"{section}[publisher:console]\nfile = {tmp_path}/out\n")
+    with SimulatedBus({0x62: chip_}) as played, played.served(tmp_path / "bus"):
+        try:
+            kit.start()
+            until(lambda: chip_.period)
+            played.last.clear()
+            for look in (("read", "scd4x", "--bus", bus), ("check", "-c", other)):
+                done = mysense(*look, code=1)
+                assert f"0x62 on {bus} is in use by another program" in done.stdout + done.stderr
+            found = json.loads(mysense("init", "--json", "--bus", bus, cwd=tmp_path).stdout)["found"]
+            assert [(device["sensor"], "in use" in device["what"]) for device in found] == [("", True)]
+            assert {out for _, out, _ in played.last} <= {b"\xe4\xb8", b"\xec\x05", None}  # ready, read
+            kit.stop()
+        finally:
+            kit.kill()
+
+
 def test_a_kit_with_sensors_on_a_bus_of_another_process_goes_through_an_outage(tmp_path):
     """One telegram has the values of all; two of a kind keep apart; what comes back is measured again."""
     conf = f"""
@@ -693,7 +753,7 @@ def test_a_kit_with_sensors_on_a_bus_of_another_process_goes_through_an_outage(t
         until(lambda: {w["state"] for w in kit.status()["workers"] if w["section"].startswith("sensor")} == {"waiting"})
         chips[0x76].temp = 24.0
         with played.served(tmp_path / "bus"):
-            until(lambda: all_there() and newest()["temp"] == pytest.approx(24, abs=0.05))
+            until(lambda: (data := all_there()) and data["temp"] == pytest.approx(24, abs=0.05))
             kit.stop()
     finally:
         kit.kill()

@@ -1,6 +1,7 @@
 """``mysense init``, as somebody uses it who has just plugged in his sensors; these are simulated."""
 
 import json
+import signal
 import stat
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 
 from mysense import config, draft, finding
 from mysense.finding import Device, Places
-from mysense.sensors._ports import named
+from mysense.sensors._ports import named, uarts
 from mysense.sensors._serial import connect
 from mysense.testing.chips.bme280 import Chip as Bme280
 from mysense.testing.i2c import SimulatedBus
@@ -290,6 +291,60 @@ def test_a_port_has_the_name_that_stays(tmp_path):
     assert [str(Path(name).relative_to(tmp_path)) for name in found] == [
         "by-path/usb-0:1", "by-path/usb-0:2", "by-id/ftdi-A5", "ttyUSB3"
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("what", "devices", "serial0", "consoles", "bluetooth", "found"),
+    [
+        ("Pi 4 as it comes", ["ttyS0"], "ttyS0", "ttyS0", "", []),
+        ("Pi 4, its console off", ["ttyS0", "ttyAMA0"], "ttyS0", "tty1", "ttyAMA0", ["serial0"]),
+        ("Pi 4, Bluetooth off", ["ttyS0", "ttyAMA0"], "ttyAMA0", "tty1", "ttyAMA0", ["serial0"]),
+        ("Pi 5, pins on", ["ttyAMA0", "ttyAMA10"], "ttyAMA0", "tty1", "", ["serial0", "ttyAMA10"]),
+        ("Pi 5, pins on, kernel's way", ["ttyAMA0", "ttyAMA10"], "ttyAMA10", "tty1", "", ["serial0", "ttyAMA0"]),
+        ("Pi 5, console on its connector", ["ttyAMA0", "ttyAMA10"], "ttyAMA10", "ttyAMA10", "", ["ttyAMA0"]),
+        ("no Pi", ["ttyS0", "ttyS1"], "", "tty1", "", []),
+    ],
+)
+def test_the_uarts_of_a_pi_are_looked_at(tmp_path, what, devices, serial0, consoles, bluetooth, found):
+    dev, sys = tmp_path / "dev", tmp_path / "tty"
+    dev.mkdir()
+    for name in devices:
+        (dev / name).touch()
+    if serial0:
+        (dev / "serial0").symlink_to(serial0)
+    if bluetooth:
+        (sys / bluetooth / "device/of_node/bluetooth").mkdir(parents=True)
+    (tmp_path / "consoles").write_text(f"{consoles}   -W- (EC p  )    4:64\n")
+
+    assert uarts(dev, tmp_path / "consoles", sys) == [str(dev / name) for name in found], what
+
+
+def test_a_port_on_the_pins_is_not_listened_to_for_a_minute(monkeypatch):
+    asked = {}
+    monkeypatch.setattr(finding.recognising, "recognise", lambda port, patience, over: asked.update({port: patience}))
+    finding.find(Places(ports=["/dev/a"], pins=["/dev/b"]))
+
+    assert asked == {"/dev/a": finding.PATIENCE, "/dev/b": 0}
+
+
+@pytest.mark.parametrize("said", ["Looking at", "Trying one reading"])
+def test_ctrl_c_leaves_no_fan_running(tmp_path, said):
+    with SimulatedKit(tmp_path, ["pms"]) as kit:
+        device = kit.lines[0].device
+        device.asleep = True
+        process = subprocess.Popen(
+            [sys.executable, "-m", "mysense", "init", *kit.flags, "--yes", "-o", tmp_path / "kit.conf"],
+            stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        with process:
+            for line in process.stderr:
+                if said in line:
+                    break
+            until(lambda: not device.asleep)
+            process.send_signal(signal.SIGINT)
+            process.stderr.read()
+        assert process.returncode == 130
+        until(lambda: device.asleep, 5)
 
 
 def test_labels_are_told_apart_even_where_identities_are_not():

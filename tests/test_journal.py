@@ -18,7 +18,8 @@ from mysense.journal.memory import MemoryJournal
 from mysense.journal.sqlite import SqliteJournal
 from mysense.telegram import SECOND, Data, Ident
 from mysense.testing.clock import ManualClock
-from mysense.testing.journal import IDENT, OTHER, T0, JournalContract, data, times
+from mysense.testing.journal import JournalContract
+from mysense.testing.journal.telegrams import IDENT, OTHER, T0, data, times
 from tests.disk import DISK
 
 ROOT = Path(__file__).parent.parent
@@ -83,7 +84,7 @@ def test_the_last_thousand_are_remembered_and_no_more(path):
 CHILD = """
 import sys
 from mysense.journal.sqlite import SqliteJournal
-from mysense.testing.journal import data
+from mysense.testing.journal.telegrams import data
 journal = SqliteJournal(sys.argv[1])
 for n in range(int(sys.argv[2]), 10**6):
     print(n, journal.append([data(n)]), flush=True)

@@ -19,9 +19,10 @@ LAYERS = """
     registry
     channels.*  journal.*  processors.*  sensors.*
     sensors._i2c_known
-    sensors._scd
-    sensors._chip  sensors._sht  sensors._sps30
-    sensors._bosch  sensors._ports  sensors._sensirion
+    sensors._bosch  sensors._scd  sensors._sht
+    sensors._chip  sensors._sps30
+    sensors._ports  sensors._resting  sensors._sensirion
+    sensors._busio
     channels._http  channels._influx.*  channels._mqtt.*  sensors._i2c  sensors._iio  sensors._lapses  sensors._shdlc
     channels._tls  sensors._duty  sensors._frames  sensors._serial  sensors._sysfs  sensors._wires
     judge  naming  trouble
@@ -29,7 +30,8 @@ LAYERS = """
     settings
     examples  journal  perfield  plugin
     control  fields  ini  options  power  secrets  systemd.*  window  wire
-    clock  errors  extras  shown  state  telegram  units
+    exact
+    background  clock  errors  extras  shown  state  telegram  units
 """
 """A module may import from the lines below its own, and from its own package where that is named with a star."""
 

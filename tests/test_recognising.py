@@ -1,5 +1,6 @@
 """What is behind a serial port is found out without harm: who slept sleeps again."""
 
+import threading
 import time
 
 import pytest
@@ -41,7 +42,7 @@ def test_each_device_is_recognised_in_any_state_and_left_in_it(module, state, na
 
         found = recognise(line.port, 20.0)
 
-        assert (found.plugin, found.device, found.options) == (*named, {"port": line.port})
+        assert found == named
         assert time.monotonic() - begun < 25
         if state is slept:
             until(lambda: getattr(device, "model", device).asleep, 5)
@@ -65,3 +66,18 @@ def test_what_says_nothing_that_is_known_is_nothing(monkeypatch):
 def test_a_port_that_is_not_there_is_told():
     with pytest.raises(OSError, match="is the adapter plugged in"):
         recognise("/dev/ttyUSB99")
+
+
+def test_one_that_was_woken_sleeps_again_when_somebody_has_enough_of_it(monkeypatch):
+    """Before it was recognised: its first word comes seconds after it was woken."""
+    monkeypatch.setattr(recognising, "LISTEN", 0.1)
+    device, over = pms.Device(), threading.Event()
+    with Line(device) as line:
+        slept(device)
+        look = threading.Thread(target=recognise, args=(line.port, 60.0, over))
+        look.start()
+        until(lambda: not device.asleep, 30)
+        over.set()
+        look.join(2)
+        assert not look.is_alive()
+        until(lambda: device.asleep, 5)

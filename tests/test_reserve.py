@@ -7,7 +7,7 @@ import pytest
 from mysense.journal import reserve
 from mysense.journal.reserve import PAGE, SIZE, Reserve
 from mysense.journal.sqlite import SqliteJournal
-from mysense.testing.journal import data
+from mysense.testing.journal.telegrams import data
 
 
 def room(monkeypatch, count):
@@ -45,7 +45,7 @@ def test_a_full_disk_is_told_once_and_little_history_goes(tmp_path, caplog):
         journal.cursor("publisher:hung").close()
         journal.append([data(n) for n in range(6000)])
         for _ in range(3):
-            journal._make_room()
+            journal._room.make()
         first, last = journal.bounds()
     finally:
         journal.close()

@@ -5,12 +5,11 @@ import logging
 import pytest
 
 from mysense.sensors import sds011
-from mysense.sensors.sds011 import Sensor
 from mysense.testing import FastClock
 from mysense.testing.devices.sds011 import Device
 from mysense.testing.serial import Line
 from tests.kit import until
-from tests.serials import read
+from tests.serials import KINDS, read
 
 
 @pytest.mark.parametrize(
@@ -41,30 +40,7 @@ def line(device):
         yield line
 
 
-def sensor(line, **options):
-    made = Sensor(port=line.port, **options)
-    made.clock = line.device.clock
-    return made
-
-
-def test_its_laser_rests_between_two_readings_and_nothing_is_believed_before_it_is_warm(line, device):
-    with sensor(line) as made:
-        assert read(made) == {"pm25": 12.3, "pm10": 26.1}  # cold it says too little
-        until(lambda: device.asleep, 5)
-        lasted = device.laser
-        assert 30 <= lasted < 100
-        device.dust = (5.0, 7.0)
-        assert read(made) == {"pm25": 5.0, "pm10": 7.0}
-        until(lambda: device.asleep, 5)
-        assert 30 <= device.laser - lasted < 100
-
-
-def test_where_there_is_no_time_to_rest_it_stays_awake(line, device):
-    with sensor(line, interval=35.0) as made:
-        read(made)
-        assert not device.asleep
-        read(made)
-        assert device.laser == 0
+sensor = KINDS["sds011"].sensor
 
 
 def test_what_it_said_while_nobody_read_is_not_part_of_the_next_reading(line, device):

@@ -12,7 +12,8 @@ import pytest
 
 from mysense import registry
 from mysense.recognising import serial_sensors
-from mysense.sensors import _sps30
+from mysense.sensors import _sps30, pms
+from mysense.sensors._resting import Resting
 from tests.serials import AT_ONCE, KINDS, read
 
 EACH = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
@@ -23,7 +24,9 @@ NAMED = pytest.mark.parametrize("name", KINDS)
 def impatient(monkeypatch):
     """Silence counts as such after two seconds."""
     for module in [_sps30, *(kind.module for kind in KINDS.values() if kind is not KINDS["sps30"])]:
-        monkeypatch.setattr(module, "PATIENCE", 2.0)
+        monkeypatch.setattr(module, "PATIENCE", 2.0, raising=False)
+    monkeypatch.setattr(Resting, "silence", 2.0)
+    monkeypatch.setattr(pms.Sensor, "silence", 2.0)
 
 
 def fails(sensor, seconds=15.0):
@@ -138,7 +141,7 @@ def test_halves_and_frames_that_run_together_cost_only_themselves(name):
 
 @pytest.mark.parametrize(("name", "options"), [("pms", {}), ("sds011", {"mode": "query"})])
 def test_one_that_is_not_asked_while_it_warms_up_is_not_taken_for_silent(name, options, monkeypatch):
-    monkeypatch.setattr(KINDS[name].module, "PATIENCE", 1.0)
+    monkeypatch.setattr(KINDS[name].module.Sensor, "silence", 1.0)
     kind = replace(KINDS[name], speed=12.0)  # warming up takes two seconds
     with kind.line() as line, kind.sensor(line, **options) as sensor:
         assert read(sensor) == pytest.approx(kind.reading)

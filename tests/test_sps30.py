@@ -180,6 +180,21 @@ def test_a_check_on_i2c_leaves_it_to_who_works_with_it():
             place.sensor(device="00").check()
 
 
+def test_one_on_i2c_that_another_program_works_with_is_left_alone(tmp_path):
+    clock = FastClock(30)
+    chip = Chip(clock=clock)
+    with SimulatedBus({0x69: chip}) as bus, bus.served(tmp_path / "bus") as path:
+        other = Sensor(i2c=Address(0x69), bus=path)
+        with over_i2c(bus, chip, clock).sensor() as made:
+            read(made)
+            for look in (other.open, other.check):
+                with pytest.raises(OSError, match=r"0x69 on .* is in use by another program"):
+                    look()
+                other.close()
+            assert chip.model.format == 3
+            assert read(made, 1.0) == READING
+
+
 def test_it_is_on_one_line_only():
     with pytest.raises(ValueError, match="not on both"):
         Sensor(port="/dev/ttyUSB0", i2c=Address(0x69))

@@ -85,6 +85,28 @@ def test_no_reading_in_time_is_no_failure_but_told():
     assert trial.text.startswith("no reading within 0")
 
 
+def test_why_it_may_take_longer_is_told():
+    class Seldom(Plain):
+        seldom = "sends once a minute"
+
+    [trial] = readings(ends(Seldom(after=10**6)), patience=0.5)
+
+    assert trial.text == "no reading within 0 s: it sends once a minute"
+
+
+def test_a_reading_of_many_values_fits_into_a_table():
+    class Many(Plain):
+        measures = tuple(Field(f"f{n}", "", "test") for n in range(12))
+
+        def read(self):
+            return {field.name: n for n, field in enumerate(self.measures)}
+
+    [trial] = readings(ends(Many(warm_up=0.0)))
+
+    assert trial.text == "f0 0, f1 1, f2 2, f3 3 and 8 more"
+    assert len(trial.values) == 12
+
+
 def test_one_that_hangs_does_not_hold_up_the_rest(monkeypatch):
     monkeypatch.setattr(trying, "MORE", 0.5)
     begun = time.monotonic()

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, ClassVar, Literal
 
-from mysense import plugin, wire
+from mysense import exact, plugin, wire
 from mysense.fields import shown
 from mysense.plugin import option
 from mysense.shown import printable, printable_json
@@ -78,8 +78,8 @@ def _time(time: int) -> str:
     try:
         moment = datetime.fromtimestamp(time // SECOND, UTC).astimezone()
     except (OverflowError, ValueError, OSError):
-        return f"{wire.seconds(time)} s"
-    return f"{moment.isoformat()} ({wire.seconds(time)})"
+        return f"{exact.seconds(time)} s"
+    return f"{moment.isoformat()} ({exact.seconds(time)})"
 
 
 class Publisher(plugin.Publisher):

@@ -81,7 +81,7 @@ def _places(buses: Sequence[str], ports: Sequence[str], root: Path | None, gpsd:
     except ValueError as error:
         raise click.UsageError(f"--patience: {error}") from None
     if buses or ports or root or gpsd:
-        return Places(buses, ports, root, gpsd, wait)
+        return Places(buses, ports, (), root, gpsd, wait)
     return finding.here(wait)
 
 
@@ -114,7 +114,7 @@ def _nobody_at_work() -> None:
 
 def _look(places: Places, talk: Talk) -> list[Device]:
     """Everything that is found, in a table: first what has a section, in the order of these."""
-    what = [f"I2C bus {bus}" for bus in places.buses] + list(places.ports)
+    what = [f"I2C bus {bus}" for bus in places.buses] + [*places.ports, *places.pins]
     what += ["gpsd"] * (places.gpsd is not None) + ["the files of the kernel"] * (places.root is not None)
     talk.say(f"Looking at {', '.join(what)} …")
     waiting = set(places.ports)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import click
 
-from mysense import control, wire
+from mysense import control, exact, wire
 from mysense.cli.common import amount, config_option, existing_journal, json_option, settings, show_json, table
 from mysense.daemon import open_journal, status_of
 from mysense.errors import UnavailableError
@@ -110,7 +110,7 @@ def _utc(time: int | None) -> str:
     try:
         return f"{datetime.fromtimestamp(time // SECOND, UTC):%Y-%m-%dT%H:%M:%SZ}"
     except (ValueError, OverflowError, OSError):  # a time of strangers
-        return wire.seconds(time)
+        return exact.seconds(time)
 
 
 def _entries(journal: SqliteJournal, after: int) -> Iterator[Entry]:

@@ -78,7 +78,7 @@ def nothing(places: Places, talk: Talk) -> Sections:
             "; to switch it on: sudo raspi-config nonint do_i2c 0, and a reboot" if shutil.which("raspi-config") else ""
         )
         talk.say(f"  There is no I2C bus{on}.")
-    if not places.named and not places.ports:
+    if not (places.named or places.ports or places.pins):
         talk.say("  No serial adapter is plugged in.")
     talk.say()
     if not talk.confirm("Begin with a simulated sensor?", default=True):

@@ -1,17 +1,14 @@
 """The journal in one SQLite file; the tables are in ``schema``, the reasons in docs/journal.md."""
 
 import errno
-import logging
 import sqlite3
-import time
 from collections.abc import Iterable, Sequence
 from contextlib import closing
-from math import inf
 from pathlib import Path
 
 from mysense.clock import Clock
 from mysense.errors import UnavailableError
-from mysense.journal import Boot, Changes, CursorStatus, Entry, JournalStatus, Parked, Rejected, codec
+from mysense.journal import Boot, Changes, CursorStatus, Entry, JournalStatus, Parked, Rejected, checking, codec
 from mysense.journal.acks import Acknowledgements
 from mysense.journal.appender import Appender
 from mysense.journal.cursor import SqliteCursor
@@ -20,15 +17,11 @@ from mysense.journal.files import PRIVATE, open_sound, spoiled, written
 from mysense.journal.locks import Locks
 from mysense.journal.reader import Reader
 from mysense.journal.rejected import keep as keep_rejected
-from mysense.journal.reserve import PAGE, Reserve
+from mysense.journal.reserve import Reserve
 from mysense.journal.retention import STEP, Retention
+from mysense.journal.room import Room
 from mysense.journal.writer import Work, Writer
 from mysense.telegram import SECOND, Ident, Telegram
-
-TOLD = 3600.0
-"""Seconds between two full disks of which one speaks: it is the same one until then."""
-
-log = logging.getLogger("mysense")
 
 
 class SqliteJournal:
@@ -61,9 +54,9 @@ class SqliteJournal:
         except OSError as error:
             raise OSError(error.errno, f"the journal cannot be written: {error.strerror}", str(self.path)) from None
         self.locks.enter()
-        self._reserve, self._told = Reserve(self.path, max_size), -inf
+        self._reserve = Reserve(self.path, max_size)
         try:
-            self._write, self._notes = open_sound(self.path, self.locks, str(self._opened // SECOND))
+            self._write, self._notes = open_sound(self.path, self.locks, self._reserve, str(self._opened // SECOND))
         except BaseException:
             self.locks.close()
             raise
@@ -73,6 +66,7 @@ class SqliteJournal:
         self._appender = Appender(self._reader, self.clock)
         self._appender.load(self._write)
         self._retention = Retention(keep, max_size, forget, self._reader, self._appender, self.locks, self.clock)
+        self._room = Room(self._reserve, self._reader, self._drop, self.flush)
         self._writer: Writer | None = Writer(
             self._write, commit_interval, self._appender.catch_up, self._acks.take, self._after
         )
@@ -173,33 +167,11 @@ class SqliteJournal:
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
-            self._make_room()
+            self._room.make()
             try:
                 self._do(work)
             finally:
                 self._reserve.take(part=True)
-
-    def _make_room(self) -> None:
-        """On a full disk: what all have passed goes, and if that is nothing, the oldest that is unsent."""
-        now = time.monotonic()
-        log.log(
-            logging.WARNING if now - self._told > TOLD else logging.DEBUG,
-            "journal: the disk is full; the oldest entries go",
-        )
-        self._told = now
-        self._reserve.give()  # to delete needs room, too
-        self._reader.write_wal_back()
-        self.flush()  # acknowledgements that wait
-        force = self._reader.free() < self._enough() and not self._drop(500)
-        for _ in range(100):  # in small steps: each is written before it makes room
-            if self._reader.free() >= self._enough():
-                break
-            self._drop(500, force)
-            self._reader.write_wal_back()
-
-    def _enough(self) -> int:
-        """Bytes that must be free in the file itself, so that it does not grow again at once."""
-        return min(self._reserve.pages * PAGE, self._reader.size() // 10)
 
     def _after(self, db: sqlite3.Connection, done: bool) -> None:
         """Behind a commit: wake whoever waits. Behind a failure: begin anew with what is on disk."""
@@ -323,33 +295,11 @@ class SqliteJournal:
 
     def check(self) -> list[str]:
         with closing(Reader(self.path, reading=True)) as reader:  # of its own: nobody has to wait for it
-            try:
-                wrong = [row[0] for row in reader.query("PRAGMA integrity_check") if row[0] != "ok"]
-            except UnavailableError as error:
-                wrong = [str(error)]
-            if wrong:
+            if wrong := checking.damage(reader):
                 if self._writer:
                     self._damage()
                 return wrong
-            return self._wrong_in(reader)
-
-    def _wrong_in(self, reader: Reader) -> list[str]:
-        wrong = []
-        [(without,)] = reader.query("SELECT count(*) FROM entry WHERE ident NOT IN (SELECT id FROM ident)")
-        if without:
-            wrong.append(f"{without} entries have no ident")
-        [(undated,)] = reader.query("SELECT count(*) FROM dated WHERE boot AND dating IS NULL")
-        if undated:
-            wrong.append(f"{undated} entries have lost what their times count from")
-        [(broken,)] = reader.query("SELECT count(*) FROM entry WHERE body != '' AND NOT json_valid(body)")
-        if broken:
-            wrong.append(f"{broken} entries can no longer be read; they are published as text called 'unreadable'")
-        last = reader.bounds()[1]
-        wrong += [
-            f"cursor {name} stands at {seq}, the journal ends at {last}"
-            for name, seq in reader.query("SELECT name, seq FROM cursor WHERE seq > ?", last)
-        ]
-        return wrong
+            return checking.contradictions(reader)
 
     def _repeats(self) -> int:
         """Repeats recognised: by this process, or as they were last written."""

@@ -1,16 +1,27 @@
-"""What the weather sensors of Bosch have in common: addresses, identity, and a sign that they were reset."""
+"""What the weather sensors of Bosch have in common: they sleep, and are told to measure for each reading (forced mode).
 
+They have no checksum: their trim constants are read twice when one is set up, and a sign is left in a register
+that shows whether it was reset since.
+"""
+
+from abc import abstractmethod
 from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from mysense.errors import UnavailableError
+from mysense.sensors._busio import BusIO
+from mysense.sensors._chip import Chip
 from mysense.sensors._i2c import Address, Bus
 from mysense.sensors._wires import NACK
 
 ADDRESSES = (0x76, 0x77)
+"""Where they can be."""
 IDENTITY = b"\xd0"
 """The register that says which chip it is; the same in all of them."""
 NAMES = {0x60: "bme280", 0x58: "bmp280", 0x56: "bmp280", 0x57: "bmp280", 0x61: "bme680"}
 """Which plugin a chip is for, by its identity."""
+QUANTITIES = {"temp": "temperature", "rh": "humidity", "hpa": "pressure"}
+"""What the libraries call the fields."""
 LIMITS = {"temp": (-40.0, 85.0), "hpa": (300.0, 1100.0)}
 """Between which values these chips can measure (C, hPa; their data sheets)."""
 MARK = 0xA0
@@ -27,15 +38,7 @@ def identity(bus: Bus, address: int) -> int:
         raise
 
 
-def stranger(bus: Bus, address: int, wanted: str) -> str:
-    """What to say about a chip that is none of the *wanted* ones: which it is, and which section is for it."""
-    where, number = f"{Address(address)} on {bus.path}", identity(bus, address)
-    if found := NAMES.get(number):
-        return f"the chip at {where} is a {found.upper()}: call its section [sensor:{found}]"
-    return f"the chip at {where} is no {wanted}: its identity is {number:#04x}"
-
-
-def compare(bus: Bus, address: int, *registers: bytes, skip: int = 0) -> None:
+def compare(bus: BusIO, address: int, *registers: bytes, skip: int = 0) -> None:
     """Read what the library has read from *registers* once more; RuntimeError when it is not the same.
 
     These chips have no checksum: a bit that turned on the way would be 20 C more. The first *skip* bytes of
@@ -47,27 +50,66 @@ def compare(bus: Bus, address: int, *registers: bytes, skip: int = 0) -> None:
             raise RuntimeError("it does not say the same twice: check cable, contacts and pull-ups")
 
 
-def mark(bus: Bus, address: int, register: int) -> None:
-    """Leave a sign in a register that a reset wipes out."""
-    bus.ask(address, bytes((register, MARK)))
+class Weather(Chip):
+    """A weather sensor of Bosch: all that it measures is of one moment."""
 
+    addresses: ClassVar[tuple[int, ...]] = ADDRESSES
+    trim: ClassVar[tuple[bytes, ...]] = ()
+    """The registers of its trim constants, as the library asks for them."""
+    spare: ClassVar[int] = 0xF5
+    """A register that nobody needs (in most, the standby time of a chip that measures by itself)."""
+    skipped: ClassVar[tuple[tuple[bytes, bytes], ...]] = ()
+    """The registers of a result, each with what it holds when nothing was measured."""
 
-def look_at_mark(bus: Bus, address: int, register: int) -> None:
-    """OSError when the chip was reset since: its values are wrong until it is set up anew."""
-    if bus.ask(address, bytes((register,)), 1)[0] != MARK:
-        raise UnavailableError(
-            f"the sensor at {Address(address)} on {bus.path} was reset: its supply dipped; it is set up anew"
-        )
+    @abstractmethod
+    def driver(self, library: Any, bus: BusIO, address: int) -> Any:
+        """The library's object, which resets the chip and reads its trim constants; set to measure once."""
 
+    def fits(self, bus: Bus, address: int) -> bool:
+        return NAMES.get(identity(bus, address)) == self.device.lower()
 
-def believe(bus: Bus, address: int, values: Mapping[str, float], *, measured: bool) -> None:
-    """OSError when the registers say that nothing was *measured*, or one of the *values* cannot be.
+    def stranger(self, bus: Bus, address: int) -> str:
+        where, number = f"{Address(address)} on {bus.path}", identity(bus, address)
+        if found := NAMES.get(number):
+            return f"the chip at {where} is a {found.upper()}: call its section [sensor:{found}]"
+        return f"the chip at {where} is no {self.device}: its identity is {number:#04x}"
 
-    Then the chip, or its library, has lost the trim constants: they are read when it is set up anew.
-    """
-    where = f"the sensor at {Address(address)} on {bus.path}"
-    if not measured:
-        raise UnavailableError(f"{where} did not measure; it is set up anew")
-    for name, (least, most) in LIMITS.items():
-        if not least <= values[name] <= most:
-            raise UnavailableError(f"{where} says {name} = {values[name]:.1f}, which cannot be; it is set up anew")
+    def begin(self, library: Any, bus: BusIO, address: int) -> None:
+        self._driver = self.driver(library, bus, address)
+        compare(bus, address, *self.trim)
+        bus.ask(address, bytes((self.spare, MARK)))
+        self._measure()  # the first after a reset can be far off
+
+    def measure(self) -> Mapping[str, float]:
+        if self._line.ask(self._at, bytes((self.spare,)), 1)[0] != MARK:
+            raise self._doubt("was reset: its supply dipped")
+        return self._measure()
+
+    def values(self) -> dict[str, float]:
+        """What the library makes of the result."""
+        fields = (field.name for field in self.measures if field.name in QUANTITIES)
+        return {name: getattr(self._driver, QUANTITIES[name]) for name in fields}
+
+    def confirm(self) -> None:
+        """Whether the chip says the same result once more."""
+        compare(self._line, self._at, *(register for register, _ in self.skipped))
+
+    def measured(self) -> bool:
+        """Whether the result is one."""
+        return all(self._line.answers(self._at, register) != raw for register, raw in self.skipped)
+
+    def _measure(self) -> Mapping[str, float]:
+        """Its values; OSError where they cannot be: then the chip, or its library, has lost the trim constants."""
+        _ = self._driver.temperature  # measures
+        with self._line.again():  # the library would measure for each value
+            values = self.values()
+        self.confirm()
+        if not self.measured():
+            raise self._doubt("did not measure")
+        for name, (least, most) in LIMITS.items():
+            if not least <= values[name] <= most:
+                raise self._doubt(f"says {name} = {values[name]:.1f}, which cannot be")
+        return {name: round(value, 3) for name, value in values.items()}
+
+    def _doubt(self, what: str) -> UnavailableError:
+        return UnavailableError(f"the sensor at {self._at} on {self._line.path} {what}; it is set up anew")

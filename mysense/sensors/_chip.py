@@ -4,6 +4,7 @@ import os
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import field
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -11,7 +12,8 @@ from mysense import plugin
 from mysense.errors import UnavailableError
 from mysense.extras import library
 from mysense.plugin import option
-from mysense.sensors._i2c import Address, Bus, listed
+from mysense.sensors._busio import BusIO
+from mysense.sensors._i2c import Address, Bus, InUseError, listed
 from mysense.sensors._wires import meant
 
 DAMAGED = 3
@@ -41,12 +43,15 @@ class Chip(plugin.Sensor):
         None, "address as i2cdetect shows it (0x76); empty: the only such sensor there is", parse=Address.parse
     )
 
+    _driver: Any = field(init=False, repr=False, default=None)
+    """The library's object, where there is one."""
+
     @abstractmethod
     def fits(self, bus: Bus, address: int) -> bool:
         """Whether such a sensor is at *address*. Harmless to any other."""
 
     @abstractmethod
-    def begin(self, library: Any, bus: Bus, address: int) -> None:
+    def begin(self, library: Any, bus: BusIO, address: int) -> None:
         """Set the sensor up. Raises OSError, or what its library raises."""
 
     @abstractmethod
@@ -94,21 +99,37 @@ class Chip(plugin.Sensor):
     @contextmanager
     def _found(self, seconds: float) -> Iterator[None]:
         """The bus, open, and the sensor's address, for so many seconds; OSError when it is another chip."""
-        self._line = Bus(self.bus)
+        self._line = BusIO(self.bus)
         self._line.open()
         with self._line.within(seconds):
-            places = (self.i2c,) if self.i2c else self.addresses
-            fitting = [place for place in places if self.fits(self._line, place)]
-            if len(fitting) > 1:
-                raise UnavailableError(
-                    f"there are several at {listed(fitting, ' and ')} on {self._line.path}: name one as 'i2c'"
-                )
-            if not fitting:
-                for place in filter(self._line.hears, places):
-                    raise UnavailableError(self.stranger(self._line, place))
-                raise self._line.nobody(places)
-            self._at = Address(fitting[0])
+            self._at = Address(self._place())
             yield
+
+    def _place(self) -> int:
+        """Where the one sensor is that is meant; it is claimed. Asking what another program has would disturb that."""
+        places = (self.i2c,) if self.i2c else self.addresses
+        fitting, taken = [], None
+        for place in places:
+            try:
+                self._line.claim(place)
+            except InUseError as error:
+                taken = error
+                continue
+            if self.fits(self._line, place):
+                fitting.append(place)
+            else:
+                self._line.release(place)
+        if len(fitting) > 1:
+            raise UnavailableError(
+                f"there are several at {listed(fitting, ' and ')} on {self._line.path}: name one as 'i2c'"
+            )
+        if fitting:
+            return fitting[0]
+        if taken:
+            raise taken
+        for place in filter(self._line.hears, places):
+            raise UnavailableError(self.stranger(self._line, place))
+        raise self._line.nobody(places)
 
 
 def adafruit(module: str) -> ModuleType:

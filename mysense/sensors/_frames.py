@@ -15,6 +15,26 @@ Measure = Callable[[bytes], int | None]
 """How many bytes of what it is given are one good frame; 0: none begins here; None: more bytes must tell."""
 
 
+def lines(parse: Callable[[bytes], object], longest: int) -> Measure:
+    """The measure of lines that *parse* takes without a ValueError; *longest* bytes without an end are no line.
+
+    >>> lines(int, 10)(b"12\\n3"), lines(int, 10)(b"x\\n"), lines(int, 10)(b"12")
+    (3, 0, None)
+    """
+
+    def measure(stream: bytes) -> int | None:
+        end = stream.find(b"\n")
+        if end < 0:
+            return None if len(stream) < longest else 0
+        try:
+            parse(stream[:end])
+        except ValueError:
+            return 0
+        return end + 1
+
+    return measure
+
+
 def split(stream: bytes, head: bytes, measure: Measure) -> tuple[list[bytes], bytes, bytes]:
     """The good frames in *stream*, what was passed over, and the rest that may become one.
 

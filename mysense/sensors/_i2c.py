@@ -1,17 +1,11 @@
-"""The I2C bus as a driver library is given it.
-
-The libraries of Adafruit were made for microcontrollers: they wait for a lock in a spin, ask for
-a status bit without end, and measure anew for each value. The bus that they get from here blocks
-on a lock, ends every loop when the time of a reading is over, and answers from memory what was
-measured already.
-"""
+"""An I2C bus as one sensor sees it: its transfers end in time, its chip is its own, its errors are for a person."""
 
 import errno
 import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Self
 
 from mysense.errors import UnavailableError
 from mysense.sensors._wires import NACK, Shared, where
@@ -22,6 +16,7 @@ LOOK = 0.3
 """Seconds for finding out who answers, to tell it in a message."""
 CANNOT = (errno.EOPNOTSUPP, errno.EINVAL)
 """What Linux says when the controller cannot write nothing."""
+IN_USE = "in use by another program; where that is mysense, mysense tap shows what it reads"
 _LAST = 0x77
 _never = threading.Event()
 
@@ -51,25 +46,22 @@ class Address(int):
     __repr__ = __str__
 
 
+class InUseError(UnavailableError):
+    """Another program works with a chip."""
+
+
 class Bus:
     """One sensor's view of a bus; the bus itself is shared.
 
-    Has the methods that Adafruit's libraries ask of ``busio.I2C``. Each can raise OSError, and
-    TimeoutError when the time of ``within`` is over.
+    Whatever is done with it can raise OSError, and TimeoutError when the time of ``within`` is over.
     """
 
     def __init__(self, path: str) -> None:
         self.path = where(path)
         self._shared: Shared | None = None
+        self._claimed: list[int] = []
         self._deadline: float | None = None
-        self._begin()
-
-    def _begin(self) -> None:
-        self._memory: dict[tuple[int, bytes], bytes] = {}
-        self._said: dict[int, bytes] = {}
-        self._unsaid: set[int] = set()
         self._trouble_at = 0
-        self._again = False
 
     def open(self) -> None:
         """Get hold of the bus; OSError says what to do when it is not there."""
@@ -78,10 +70,26 @@ class Bus:
             self._shared.connect()
 
     def close(self) -> None:
-        """Let go. Safe at any time."""
+        """Let go, of chips too. Safe at any time."""
         shared, self._shared = self._shared, None
         if shared:
-            shared.leave()
+            shared.leave(self._claimed)
+        self._claimed.clear()
+
+    def claim(self, address: int) -> None:
+        """Have the chip at *address* for this process alone; InUseError while another one has it."""
+        with self._locked():
+            try:
+                self._bus.claim(address)
+            except BlockingIOError:
+                raise InUseError(f"{Address(address)} on {self.path} is {IN_USE}") from None
+        self._claimed.append(address)
+
+    def release(self, address: int) -> None:
+        """Let others have a chip that was claimed."""
+        with self._locked():
+            self._bus.release(address)
+        self._claimed.remove(address)
 
     @contextmanager
     def within(self, seconds: float) -> Iterator[None]:
@@ -90,7 +98,7 @@ class Bus:
         What went wrong on the bus comes out as it was, even where a library hid it behind
         another exception, and with words for a person.
         """
-        self._begin()
+        self._trouble_at = 0
         self._deadline = time.monotonic() + seconds
         try:
             yield
@@ -102,23 +110,6 @@ class Bus:
             raise
         finally:
             self._deadline = None
-
-    @contextmanager
-    def again(self) -> Iterator[None]:
-        """What was written or asked in this ``within`` is not sent again, but answered from memory.
-
-        So all values of a library that measures for each of them are of one moment, and the
-        sensor measures once.
-        """
-        self._again = True
-        try:
-            yield
-        finally:
-            self._again = False
-
-    def answers(self, address: int, register: bytes) -> bytes:
-        """What was last read in this ``within`` after writing *register*; empty if nothing was."""
-        return self._memory.get((address, register), b"")
 
     def pause(self, seconds: float) -> None:
         """Give a sensor time."""
@@ -152,57 +143,17 @@ class Bus:
                 return True
         return False
 
-    # What Adafruit's libraries call
-
-    def try_lock(self) -> bool:
-        """Wait for the bus; unlike a spin this costs nothing."""
-        if not self._bus.lock.acquire(timeout=self._left()):
-            raise TimeoutError(f"{self.path} was busy with other sensors all the time")
-        return True
-
-    def unlock(self) -> None:
-        self._bus.lock.release()
-
-    def writeto(self, address: int, buffer: Any, *, start: int = 0, end: int | None = None) -> None:
-        out = bytes(buffer[start:end])
-        if self._again and (address, out) in self._memory:
-            self._said[address] = out
-            self._unsaid.add(address)
-            return
+    def nobody(self, addresses: Iterable[int]) -> UnavailableError:
+        """That nothing answers at *addresses*, with who does elsewhere."""
+        self._deadline = time.monotonic() + LOOK
         try:
-            self._transfer(address, out, 0)
-        except OSError as error:
-            if out or error.errno not in CANNOT:  # a library that looks whether somebody is there
-                raise
-        self._memory.setdefault((address, out), b"")
-        self._said[address] = out
-        self._unsaid.discard(address)
-
-    def readfrom_into(self, address: int, buffer: Any, *, start: int = 0, end: int | None = None) -> None:
-        end = len(buffer) if end is None else end
-        buffer[start:end] = self._read(address, end - start)
-
-    def writeto_then_readfrom(
-        self, address: int, out_buffer: Any, in_buffer: Any, *,
-        out_start: int = 0, out_end: int | None = None, in_start: int = 0, in_end: int | None = None,
-    ) -> None:  # fmt: skip
-        out, in_end = bytes(out_buffer[out_start:out_end]), len(in_buffer) if in_end is None else in_end
-        known = self._memory.get((address, out), b"") if self._again else b""
-        if len(known) != in_end - in_start:
-            known = self._memory[address, out] = self._transfer(address, out, in_end - in_start)
-        buffer = in_buffer
-        buffer[in_start:in_end] = known
-
-    def _read(self, address: int, count: int) -> bytes:
-        said = self._said.get(address, b"")
-        known = self._memory.get((address, said), b"") if self._again else b""
-        if len(known) == count:
-            return known
-        if address in self._unsaid:
-            self._transfer(address, said, 0)
-            self._unsaid.discard(address)
-        answer = self._memory[address, said] = self._transfer(address, None, count)
-        return answer
+            others = f" (what answers: {listed(found)})" if (found := self.scan()) else " (nor anywhere on it)"
+        except OSError:
+            others = ""
+        return UnavailableError(
+            f"nothing answers at {listed(addresses, ' or ')} on {self.path}{others}: "
+            "check the wiring, the supply and the address"
+        )
 
     @property
     def _bus(self) -> Shared:
@@ -212,11 +163,15 @@ class Bus:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        self.try_lock()
+        self._lock()
         try:
             yield
         finally:
-            self.unlock()
+            self._bus.lock.release()
+
+    def _lock(self) -> None:
+        if not self._bus.lock.acquire(timeout=self._left()):
+            raise TimeoutError(f"{self.path} was busy with other sensors all the time")
 
     def _transfer(self, address: int, out: bytes | None, count: int) -> bytes:
         try:
@@ -244,18 +199,6 @@ class Bus:
         if isinstance(error, UnavailableError | TimeoutError):
             return error
         return UnavailableError(f"{self.path} fails ({error.strerror or error}): was its adapter pulled out?")
-
-    def nobody(self, addresses: Iterable[int]) -> UnavailableError:
-        """That nothing answers at *addresses*, with who does elsewhere."""
-        self._deadline = time.monotonic() + LOOK
-        try:
-            others = f" (what answers: {listed(found)})" if (found := self.scan()) else " (nor anywhere on it)"
-        except OSError:
-            others = ""
-        return UnavailableError(
-            f"nothing answers at {listed(addresses, ' or ')} on {self.path}{others}: "
-            "check the wiring, the supply and the address"
-        )
 
 
 def _behind(error: BaseException | None) -> OSError | None:

@@ -1,12 +1,11 @@
 """Which sensors are on an I2C bus: known addresses are asked harmless questions."""
 
 import re
-from typing import NamedTuple
 
 from mysense.sensors import _bosch, _scd, _sht
-from mysense.sensors._i2c import Address, Bus
+from mysense.sensors._i2c import Address, Bus, InUseError
 from mysense.sensors._sensirion import answer
-from mysense.sensors._wires import DEVICES, where
+from mysense.sensors._wires import DEVICES
 
 WHOLE = 3.0
 """Seconds that a look at one bus may take."""
@@ -18,37 +17,33 @@ QUESTIONS = {
 """What is asked where: see ``_scd.QUESTIONS``. An SPS30 tells its version."""
 
 
-class Found(NamedTuple):
-    """A sensor that was recognised: its plugin, and what its section needs."""
-
-    plugin: str
-    options: dict[str, str]
-
-
 def buses() -> list[str]:
     """The I2C buses of this machine, as option ``bus`` names them."""
     names = (match[1] for path in DEVICES.glob("i2c-*") if (match := re.fullmatch(r"i2c-(\d+)", path.name)))
     return sorted(names, key=int)
 
 
-def recognise(path: str) -> list[Found]:
-    """The sensors on a bus, by address. Raises OSError when the bus is not there or does not move.
+def recognise(path: str) -> dict[Address, str]:
+    """The sensors on a bus: their plugins by address, or nothing where another program has what is there.
 
     Only chips that identify themselves are named: by a register that says which chip it is, or by
-    an answer with the right checksum.
+    an answer with the right checksum. Raises OSError when the bus is not there or does not move.
     """
-    bus, found = Bus(path), []
+    bus, found = Bus(path), {}
     try:
         bus.open()
         with bus.within(WHOLE):
-            for address in sorted({*_bosch.ADDRESSES, *_sht.ADDRESSES, *QUESTIONS}):
+            for address in map(Address, sorted({*_bosch.ADDRESSES, *_sht.ADDRESSES, *QUESTIONS})):
+                try:
+                    bus.claim(address)
+                except InUseError:
+                    found[address] = ""
+                    continue
                 if plugin := _name(bus, address):
-                    found.append(Found(plugin, {"i2c": str(Address(address))}))
+                    found[address] = plugin
+                bus.release(address)
     finally:
         bus.close()
-    if bus.path != where("1"):
-        for each in found:
-            each.options["bus"] = path
     return found
 
 

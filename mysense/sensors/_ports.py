@@ -10,18 +10,30 @@ from mysense.sensors._serial import BY_ID
 
 BY_PATH = BY_ID.with_name("by-path")
 """Where Linux names them after the socket that the adapter is plugged in."""
-UART = Path("/dev/serial0")
-"""The one on the pins of a Raspberry Pi."""
 CONSOLES = Path("/proc/consoles")
+SYS = Path("/sys/class/tty")
 
 
-def ports() -> list[str]:
-    """All USB adapters, and the UART of a Pi unless its console is there."""
-    adapters = [port for port in library("serial.tools.list_ports", "kit").comports() if port.vid is not None]
-    return [
-        *sorted(named(adapters)),
-        *([str(UART)] if UART.exists() and UART.resolve().name not in _consoles() else []),
-    ]
+def adapters() -> list[str]:
+    """All USB adapters."""
+    return sorted(
+        named([port for port in library("serial.tools.list_ports", "kit").comports() if port.vid is not None])
+    )
+
+
+def uarts(dev: Path = Path("/dev"), consoles: Path = CONSOLES, sys: Path = SYS) -> list[str]:
+    """The UARTs of a Raspberry Pi, on its pins and (Pi 5) its debug connector; not those of a console or of Bluetooth.
+
+    ``serial0`` is that on the pins, but on a Pi 5 may be the other.
+    """
+    found: dict[Path, str] = {}
+    for path in (dev / "serial0", *sorted(dev.glob("ttyAMA*"))):
+        device = path.resolve()
+        # a serial0 is free, also where the device tree still knows the Bluetooth that was switched off
+        blue = path.name != "serial0" and (sys / device.name / "device/of_node/bluetooth").exists()
+        if path.exists() and not blue and device.name not in _consoles(consoles):
+            found.setdefault(device, str(path))
+    return list(found.values())
 
 
 def named(adapters: Sequence[Any], by_id: Path = BY_ID, by_path: Path = BY_PATH) -> list[str]:
@@ -43,8 +55,8 @@ def _link(folder: Path, device: str) -> str:
     return next((str(link) for link in links if link.resolve() == Path(device).resolve()), "")
 
 
-def _consoles() -> list[str]:
+def _consoles(file: Path) -> list[str]:
     try:
-        return [line.split()[0] for line in CONSOLES.read_text().splitlines()]
+        return [line.split()[0] for line in file.read_text().splitlines()]
     except OSError:
         return []

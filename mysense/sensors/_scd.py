@@ -37,6 +37,8 @@ class Carbon(Chip):
     def __post_init__(self) -> None:
         if 0 < self.pressure < 700:
             raise ValueError("pressure is in hPa: 700 to 1400, or 0 for none")
+        if self.pressure and self.altitude is not None:
+            raise ValueError("altitude or pressure, not both")
 
     def fits(self, bus: Bus, address: int) -> bool:
         return bool(answer(bus, address, *QUESTIONS[self.device]))

@@ -5,7 +5,7 @@ import glob
 import re
 import termios
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import field
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -140,12 +140,15 @@ class SerialSensor(plugin.Sensor):
     baudrate: ClassVar[int] = 9600
     questions: ClassVar[tuple[Question, ...]] = ()
     """What makes a silent device speak, and harms no other that hears it; asked in this order."""
+    farewell: ClassVar[bytes] = b""
+    """What the device is told before its port is closed: to sleep."""
 
     port: str = option(
         "", "path, pattern (/dev/serial/by-id/*), USB id (067b:2303), or URL of pyserial; empty: the only USB adapter"
     )
     usbid: str = option("", "without port: regular expression for a name in /dev/serial/by-id", parse=pattern)
     clock: Clock = field(init=False, repr=False, default_factory=Clock)
+    _port: Any = field(init=False, repr=False, default=None)
 
     @classmethod
     def recognise(cls, heard: bytes) -> str | None:
@@ -153,8 +156,17 @@ class SerialSensor(plugin.Sensor):
         return None
 
     def connect(self, timeout: float) -> Port:
-        """Open the port; *timeout* is how many seconds it waits for a byte."""
-        return Port(connect(find(self.port, self.usbid), self.baudrate, timeout))
+        """Open the port, until ``close``; *timeout* is how many seconds it waits for a byte."""
+        self._port = port = Port(connect(find(self.port, self.usbid), self.baudrate, timeout))
+        return port
+
+    def close(self) -> None:
+        port, self._port = self._port, None
+        if port:
+            with suppress(OSError):  # it may be gone
+                if self.farewell:
+                    port.write(self.farewell)
+            port.close()
 
 
 def refuse_other(port: str, kind: str, there: str, wanted: str) -> None:

@@ -1,5 +1,9 @@
-"""Which of Sensirion's humidity sensors is at an address: two families have the same ones."""
+"""What Sensirion's humidity sensors have in common: two families have the same addresses, and speak differently."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
+from mysense.sensors._chip import Chip
 from mysense.sensors._i2c import Address, Bus
 from mysense.sensors._sensirion import answer
 
@@ -19,9 +23,16 @@ def name(bus: Bus, address: int) -> str:
     return next((name for name, question in QUESTIONS.items() if answer(bus, address, *question)), "")
 
 
-def stranger(bus: Bus, address: int, wanted: str) -> str:
-    """What to say about a sensor of the other family, or of none."""
-    where = f"{Address(address)} on {bus.path}"
-    if found := name(bus, address):
-        return f"the sensor at {where} is of the other family: call its section [sensor:{found}]"
-    return f"what answers at {where} is no {wanted}"
+class Humidity(Chip):
+    """A humidity sensor of one of the families, named as its plugin is."""
+
+    ranges: ClassVar[Mapping[str, tuple[float, float]]] = LIMITS
+
+    def fits(self, bus: Bus, address: int) -> bool:
+        return name(bus, address) == self.device.lower()
+
+    def stranger(self, bus: Bus, address: int) -> str:
+        if found := name(bus, address):
+            where = f"{Address(address)} on {bus.path}"
+            return f"the sensor at {where} is of the other family: call its section [sensor:{found}]"
+        return super().stranger(bus, address)

@@ -108,7 +108,7 @@ class Wires:
         return serial
 
     def serial(self) -> str:
-        """Its serial number; whoever works with it does not notice."""
+        """Its serial number; it goes on measuring."""
         with self._bus.within(5.0):
             for _ in range(2):  # the first one wakes only its bus
                 with suppress(OSError):

@@ -1,11 +1,14 @@
 """The two wires of an I2C bus: one pair for all sensors of this process, whoever is at the other end."""
 
 import errno
+import fcntl
 import re
 import socket
 import struct
 import threading
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,8 +24,8 @@ PLAYED: "dict[str, Wires]" = {}
 
 REQUEST, REPLY = struct.Struct("<BBHH"), struct.Struct("<HH")
 """On a socket: address, flags, bytes written, bytes wanted; then what is written. Answer: errno, bytes; then those."""
-WRITE = 1
-"""Flag of a request that writes, be it nothing."""
+WRITE, CLAIM, RELEASE = 1, 2, 4
+"""Flags of a request: it writes, be it nothing; or it is about whom the chip belongs to, and no transfer."""
 
 
 class Wires(Protocol):
@@ -35,12 +38,21 @@ class Wires(Protocol):
         held. Comes back after about *seconds*.
         """
 
+    def claim(self, address: int) -> None:
+        """Have the chip at *address* for this process alone; BlockingIOError while another one has it.
+
+        It ends with ``release``, ``close``, or the process.
+        """
+
+    def release(self, address: int) -> None:
+        """Let others have it."""
+
     def close(self) -> None:
         """Let go."""
 
 
 class Device:
-    """A bus of this machine, by its device file."""
+    """A bus of this machine, by its device file. A chip is claimed by a lock on the byte of its number."""
 
     def __init__(self, path: str) -> None:
         smbus2 = library("smbus2", "kit")
@@ -56,6 +68,12 @@ class Device:
             messages.append(self._message.read(address, count))
         self._bus.i2c_rdwr(*messages)  # Linux itself gives up after a second
         return bytes(messages[-1]) if count else b""
+
+    def claim(self, address: int) -> None:
+        fcntl.lockf(self._bus.fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, address)
+
+    def release(self, address: int) -> None:
+        fcntl.lockf(self._bus.fd, fcntl.LOCK_UN, 1, address)
 
     def close(self) -> None:
         self._bus.close()
@@ -73,10 +91,18 @@ class Socket:
             raise UnavailableError(f"nobody plays a bus at {path}: {error.strerror or error}") from None
 
     def transfer(self, address: int, out: bytes | None, count: int, seconds: float) -> bytes:
+        return self._ask(address, 0 if out is None else WRITE, out or b"", count, seconds)
+
+    def claim(self, address: int) -> None:
+        self._ask(address, CLAIM)
+
+    def release(self, address: int) -> None:
+        self._ask(address, RELEASE)
+
+    def _ask(self, address: int, flags: int, out: bytes = b"", count: int = 0, seconds: float = 1.0) -> bytes:
         self._socket.settimeout(seconds)
-        flags, written = (0, b"") if out is None else (WRITE, out)
         try:
-            self._socket.sendall(REQUEST.pack(address, flags, len(written), count) + written)
+            self._socket.sendall(REQUEST.pack(address, flags, len(out), count) + out)
             code, length = REPLY.unpack(exactly(self._socket, REPLY.size))
         except TimeoutError:
             raise OSError(errno.ETIMEDOUT, "the bus does not move") from None
@@ -126,6 +152,7 @@ class Shared:
     def __init__(self, path: str) -> None:
         self.path, self.lock = path, threading.Lock()
         self._users = 0
+        self._claims: Counter[int] = Counter()
         self._wires: Wires | None = None
 
     @classmethod
@@ -136,18 +163,47 @@ class Shared:
             shared._users += 1
         return shared
 
-    def leave(self) -> None:
-        """One user fewer."""
+    def leave(self, claimed: Iterable[int] = ()) -> None:
+        """One user fewer, who had *claimed* some chips."""
         with self._guard:
             self._users -= 1
             if not self._users:
                 del self._all[self.path]
                 self._drop()
+                return
+        for address in claimed:
+            with self.lock, suppress(OSError):
+                self.release(address)
+
+    # What follows is called with the lock held
 
     def connect(self) -> None:
-        """Be sure that the bus is there. Call it, and ``transfer``, with the lock held."""
-        if not self._wires:
-            self._wires = _connect(self.path)
+        """Be sure that the bus is there, and what was claimed is ours."""
+        if self._wires:
+            return
+        self._wires = _connect(self.path)
+        try:
+            for address in self._claims:
+                self._wires.claim(address)
+        except OSError:
+            self._drop()
+            raise
+
+    def claim(self, address: int) -> None:
+        """Have a chip for this process alone; several of its sensors may."""
+        self.connect()
+        assert self._wires
+        if not self._claims[address]:
+            self._wires.claim(address)
+        self._claims[address] += 1
+
+    def release(self, address: int) -> None:
+        """One claim fewer."""
+        self._claims[address] -= 1
+        if not self._claims[address]:
+            del self._claims[address]
+            if self._wires:
+                self._wires.release(address)
 
     def transfer(self, address: int, out: bytes | None, count: int, seconds: float) -> bytes:
         self.connect()

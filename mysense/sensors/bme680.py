@@ -10,20 +10,18 @@ from typing import Any, ClassVar
 from mysense.errors import UnavailableError
 from mysense.options import seconds
 from mysense.plugin import option
-from mysense.sensors import _bosch
-from mysense.sensors._chip import Chip
-from mysense.sensors._i2c import Address, Bus
+from mysense.sensors._bosch import Weather, compare
+from mysense.sensors._busio import BusIO
 from mysense.telegram import Field
 
-SPARE = 0x6D
-"""The heating time of a tenth step; one is used."""
 RESULT = b"\x1d"
 """The register with which a result begins."""
 SKIPPED = b"\x80\x00\x00"
 """What pressure and temperature in it are when nothing was measured."""
 HOT = 0x30
 """Bits of its last byte: the gas measurement is valid, and the heater was stable."""
-TRIM = b"\x89", b"\xe1", b"\x00", b"\x02", b"\x04"
+MOST = 102_400.0
+"""kOhm: all that the converter of a BME688 can say, 262144 / (4096 - 3 * 512) MOhm; a BME680's ends at 13,000."""
 
 
 def flags(result: bytes, variant: int) -> int:
@@ -51,12 +49,14 @@ def mend(driver: Any, trim: Sequence[bytes]) -> None:
     driver._sw_err = int.from_bytes(gas[:1], signed=True) >> 4
 
 
-class Sensor(Chip):
+class Sensor(Weather):
     """Bosch BME680 or BME688 on I2C: temperature, humidity, air pressure, gas resistance."""
 
-    device: ClassVar[str] = "BME680"
-    library: ClassVar[str] = "adafruit_bme680"
-    addresses: ClassVar[tuple[int, ...]] = _bosch.ADDRESSES
+    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {"gas": (0.0, MOST)}
+    device = "BME680"
+    library = "adafruit_bme680"
+    trim = (b"\x89", b"\xe1", b"\x00", b"\x02", b"\x04")
+    spare = 0x6D  # the heating time of a tenth step; one is used
 
     interval: float = option(30.0, "seconds between two readings", parse=seconds)
     gas: bool = option(True, "no: without the gas sensor, whose heater warms the chip by a degree and more")
@@ -68,38 +68,30 @@ class Sensor(Chip):
         weather = (Field("temp", "C", "BME680"), Field("rh", "%", "BME680"), Field("hpa", "hPa", "BME680"))
         return (*weather, Field("gas", "kOhm", "BME680")) if self.gas else weather
 
-    def fits(self, bus: Bus, address: int) -> bool:
-        return _bosch.NAMES.get(_bosch.identity(bus, address)) == "bme680"
-
-    def stranger(self, bus: Bus, address: int) -> str:
-        return _bosch.stranger(bus, address, self.device)
-
-    def begin(self, library: Any, bus: Bus, address: int) -> None:
-        self._driver: Any = library.Adafruit_BME680_I2C(bus, address, refresh_rate=10**9)
-        self._driver.filter_size = 0
-        _bosch.compare(bus, address, *TRIM)
-        mend(self._driver, [bus.answers(address, register) for register in TRIM[1:]])
+    def driver(self, library: Any, bus: BusIO, address: int) -> Any:
+        driver = library.Adafruit_BME680_I2C(bus, address, refresh_rate=10**9)
+        driver.filter_size = 0
+        mend(driver, [bus.answers(address, register) for register in self.trim[1:]])
         heated = (self.heater, self.heating) if self.gas else (None, None)
-        if not self._driver.set_gas_heater(*heated):
-            raise UnavailableError(f"the heater of the BME680 at {Address(address)} cannot be set")
-        _bosch.mark(bus, address, SPARE)
-        self._values()  # the first after a reset can be far off
+        if not driver.set_gas_heater(*heated):
+            raise UnavailableError(f"the heater of the BME680 at {self._at} cannot be set")
+        return driver
 
-    def measure(self) -> Mapping[str, float]:
-        _bosch.look_at_mark(self._line, self._at, SPARE)
-        return self._values()
+    def values(self) -> dict[str, float]:
+        values = super().values()
+        if self.gas and flags(self._result, self._driver._chip_variant) & HOT == HOT:
+            values["gas"] = self._driver.gas / 1000
+        return values
 
-    def _values(self) -> Mapping[str, float]:
-        driver, temp = self._driver, self._driver.temperature
-        with self._line.again():  # the library would measure for each value
-            values = {"temp": temp, "rh": driver.humidity, "hpa": driver.pressure}
-            gas = driver.gas / 1000 if self.gas else 0.0
-        _bosch.compare(self._line, self._at, RESULT, skip=2)
-        result = self._line.answers(self._at, RESULT)
-        _bosch.believe(self._line, self._at, values, measured=SKIPPED not in (result[2:5], result[5:8]))
-        if self.gas and flags(result, driver._chip_variant) & HOT == HOT:
-            values["gas"] = gas
-        return {name: round(value, 3) for name, value in values.items()}
+    def confirm(self) -> None:
+        compare(self._line, self._at, RESULT, skip=2)
+
+    def measured(self) -> bool:
+        return SKIPPED not in (self._result[2:5], self._result[5:8])
+
+    @property
+    def _result(self) -> bytes:
+        return self._line.answers(self._at, RESULT)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ four does; it is told when none comes any more.
 """
 
 import os
+import threading
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -25,9 +26,12 @@ from mysense.telegram import Field
 DRIVER = "dht11"
 """What the kernel calls all of them."""
 REST = 2.0
-"""Seconds that a sensor needs between two readings."""
+"""Seconds that a sensor needs after a reading; until then the kernel, and the library, say once more what it said."""
+WAIT = 0.9
+"""Seconds for which a read waits for the end of that."""
 LAPSES = 9
 """Readings in a row that may fail."""
+_never = threading.Event()
 _RANGES = {"DHT22": (-40, 80), "DHT21": (-40, 80), "DHT11": (-20, 60)}
 
 
@@ -73,7 +77,7 @@ class Sensor(plugin.Sensor):
             self._folder = self._device(len(there))
         else:
             self._adafruit = _adafruit(self.model, self.pin)
-        self._last = -REST
+        self._rested = 0.0
 
     def _device(self, count: int) -> Path:
         """The kernel's device: that on the pin where there are several."""
@@ -87,9 +91,10 @@ class Sensor(plugin.Sensor):
             raise UnavailableError(f"{error.args[0].partition(':')[0]}: {hint}") from None
 
     def read(self) -> Mapping[str, float] | None:
-        if time.monotonic() - self._last < REST:
-            return None
-        self._last = time.monotonic()
+        if (rest := self._rested - time.monotonic()) > 0:
+            _never.wait(min(rest, WAIT))
+            if rest > WAIT:
+                return None
         try:
             values = reading(*(self._by_kernel(self._folder) if self._folder else self._by_library()), self.model)
         except FileNotFoundError:
@@ -97,6 +102,8 @@ class Sensor(plugin.Sensor):
         except (OSError, ValueError) as error:
             self._lapses.failed(f"no good reading: {getattr(error, 'strerror', None) or error}")
             return None
+        finally:
+            self._rested = time.monotonic() + REST
         self._lapses.well()
         return values
 

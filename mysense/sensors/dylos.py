@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Any, Literal
+from typing import ClassVar, Literal
 
 from mysense.options import seconds
 from mysense.plugin import option
@@ -48,6 +48,8 @@ def parse(line: bytes) -> tuple[int, int]:
 class Sensor(SerialSensor):
     """Dylos DC1100 or DC1700 particle counter on a serial line."""
 
+    seldom: ClassVar[str] = "sends once a minute"
+
     interval: float = option(0.0, "seconds between two readings; 0: each line as it comes", parse=seconds)
     unit: Literal["pcs/0.01ft3", "ug/m3"] = option("pcs/0.01ft3", "particles, or dust as estimated from them")
     subtract: bool = option(False, "yes: small particles without the large ones")
@@ -72,7 +74,7 @@ class Sensor(SerialSensor):
         self._heard = 0.0
         self._good = time.monotonic()
         self._passed = 0
-        self._port: Any = self.connect(QUIET)
+        self.connect(QUIET)
         # A line that is under way while we open would give its last digits as a number.
         self._midway = self._port.read(1) not in (b"", b"\r", b"\n")
         self._port.wait(0.5)
@@ -130,10 +132,6 @@ class Sensor(SerialSensor):
     def check(self) -> str:
         with self:
             return f"port {self._port.name}"
-
-    def close(self) -> None:
-        if port := vars(self).pop("_port", None):
-            port.close()
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ outdoors and in rooms that are aired, wrong in stables and greenhouses.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from mysense.options import seconds
 from mysense.plugin import option
@@ -76,8 +75,7 @@ class Sensor(SerialSensor):
         # At the first time it may have had power for as long as this machine; what comes back had none.
         before = vars(self).get("_warm")
         up = self.clock.uptime() / SECOND if before is None else 0.0
-        self._port: Any = self.connect(TICK)
-        self._frames = Frames(self._port, HEAD, measure, "MH-Z19", self.log)
+        self._frames = Frames(self.connect(TICK), HEAD, measure, "MH-Z19", self.log)
         self._warm = self.clock.monotonic() + self.warm_up - up
         self._frames.forget()
         self._port.write(command(ABC, 0xA0 if self.abc else 0))  # older ones do not confirm it
@@ -96,10 +94,6 @@ class Sensor(SerialSensor):
             while self._frames.ask(command(READ), lambda frame: frame[1] == READ, 0.7) is None:
                 self._frames.expect(PATIENCE)
             return f"MH-Z19, port {self._port.name}"
-
-    def close(self) -> None:
-        if port := vars(self).pop("_port", None):
-            port.close()
 
 
 if __name__ == "__main__":

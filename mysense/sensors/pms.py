@@ -7,24 +7,18 @@ for the atmosphere.
 """
 
 from collections.abc import Mapping
-from contextlib import suppress
-from typing import Any, Literal
+from typing import Literal
 
-from mysense.options import seconds
 from mysense.plugin import option
-from mysense.sensors._duty import Duty
-from mysense.sensors._frames import TICK, Frames, split
-from mysense.sensors._serial import Question, SerialSensor
+from mysense.sensors._frames import split
+from mysense.sensors._resting import Resting
+from mysense.sensors._serial import Question
 from mysense.telegram import Field
 
 HEAD = b"BM"
 REPLY = 8
 """Bytes of the frame that confirms a command; every other one is data."""
 LENGTHS = (4, 20, 28, 36)
-PACE = 1.0
-"""Seconds between two questions for data."""
-PATIENCE = 15.0
-"""Seconds of silence after which it counts as gone: after waking, the first frame may take 10."""
 
 _DUST = ("pm1_par", "pm25_par", "pm10_par", "pm1", "pm25", "pm10")
 _COUNTS = ("pm03_cnt", "pm05_cnt", "pm1_cnt", "pm25_cnt", "pm5_cnt", "pm10_cnt")
@@ -86,14 +80,13 @@ def command(word: int, value: int) -> bytes:
 PASSIVE, ASK, SLEEP, WAKE = command(0xE1, 0), command(0xE2, 0), command(0xE4, 0), command(0xE4, 1)
 
 
-class Sensor(SerialSensor):
+class Sensor(Resting):
     """Plantower PMS5003, PMS7003 and kin: dust sensors whose fan rests between two readings."""
 
     questions = (Question(ASK), Question(WAKE, SLEEP, 10.0))
+    farewell = SLEEP
+    silence = 15.0  # after waking, the first frame may take 10
 
-    interval: float = option(120.0, "seconds from one reading to the next", parse=seconds)
-    warm_up: float = option(30.0, "seconds after waking of which nothing is believed", parse=seconds)
-    sample: float = option(10.0, "seconds over which a reading is the mean", parse=seconds)
     model: Literal["PMS5003", "PMS3003", "PMS5003T", "PMS5003ST"] = option(
         "PMS5003", "PMS5003 is right for PMS1003, 6003, 7003, 9003 and A003, too"
     )
@@ -119,32 +112,21 @@ class Sensor(SerialSensor):
         return "PMS" if split(heard, HEAD, measure)[0] else None
 
     def open(self) -> None:
-        self._port: Any = self.connect(TICK)
-        self._frames = Frames(self._port, HEAD, measure, self.model, self.log)
-        self._duty = Duty(self.clock, self.warm_up, self.sample, self.interval)
-        self._asked = 0.0
+        self.begin(HEAD, measure, self.model)
 
-    def read(self) -> Mapping[str, float] | None:
-        if not self._duty.awake:
-            self._port.write(WAKE + PASSIVE)  # nothing confirms the first
-            self._duty.wake()
-        if self._duty.begins():
-            self._frames.forget()
-        if self._duty.warm and self.clock.monotonic() - self._asked >= PACE:
-            self._asked = self.clock.monotonic()
-            self._frames.send(ASK)
-        frame = self._frames.next(0.7)
-        if frame is None or len(frame) == REPLY:
-            if self._frames.unanswered:
-                self._frames.expect(PATIENCE)
+    def wake(self) -> bool:
+        self._port.write(WAKE + PASSIVE)  # nothing confirms the first
+        return True
+
+    def question(self) -> bytes:
+        return ASK
+
+    def values(self, frame: bytes) -> Mapping[str, float] | None:
+        if len(frame) == REPLY:
             return None
         self._look(frame)
         said = decode(frame, self.model)
-        reading = self._duty.add({name: said[name] for name in self._names()})
-        if reading and self._duty.rests:
-            self._port.write(SLEEP)
-            self._duty.sleep()
-        return reading
+        return {name: said[name] for name in self._names()}
 
     def _look(self, frame: bytes) -> None:
         """OSError for a frame of another model, and where the device itself tells of a fault."""
@@ -158,7 +140,7 @@ class Sensor(SerialSensor):
     def check(self) -> str:
         """Whether it speaks: asked awake, it answers at once; asleep it takes some seconds."""
         with self:
-            self._port.write(WAKE + PASSIVE)
+            self.wake()
             for _ in range(10):
                 frame = self._frames.ask(ASK, lambda frame: len(frame) > REPLY, 1.0)
                 if frame is not None:
@@ -166,12 +148,6 @@ class Sensor(SerialSensor):
                     return f"{self.model}, version {frame[-4]:#x}, port {self._port.name}"
             self._frames.expect(0.0)
             return f"port {self._port.name}"
-
-    def close(self) -> None:
-        if port := vars(self).pop("_port", None):
-            with suppress(OSError):  # it may be gone
-                port.write(SLEEP)
-            port.close()
 
 
 if __name__ == "__main__":

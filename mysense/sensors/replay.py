@@ -19,7 +19,7 @@ from math import inf
 from pathlib import Path
 from typing import NamedTuple
 
-from mysense import plugin, wire
+from mysense import exact, plugin, wire
 from mysense.errors import ConfigError
 from mysense.plugin import option, seconds
 from mysense.telegram import SECOND, Data, Field, Ident, Value, clean
@@ -71,7 +71,7 @@ def table(lines: Iterable[str]) -> Iterator[Line]:
             try:
                 cells = zip(fields, row[2:], strict=True)
                 values = {field.name: _value(text) for field, text in cells if text}
-                yield rows.line_num, Reading(wire.nanoseconds(row[1]), values)
+                yield rows.line_num, Reading(exact.nanoseconds(row[1]), values)
             except (ValueError, IndexError):
                 yield rows.line_num, f"not a time and {len(fields)} values"
     except csv.Error as error:

@@ -5,9 +5,9 @@ docs/sensors-i2c.md. Its settings are stored in the sensor, and written only whe
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
-from mysense.sensors._i2c import Bus
+from mysense.sensors._busio import BusIO
 from mysense.sensors._scd import Carbon
 from mysense.telegram import Field
 
@@ -16,15 +16,15 @@ class Sensor(Carbon):
     """Sensirion SCD30 on I2C: CO2, temperature, humidity."""
 
     measures = (Field("co2", "ppm", "SCD30"), Field("temp", "C", "SCD30"), Field("rh", "%", "SCD30"))
-    addresses: ClassVar[tuple[int, ...]] = (0x61,)
-    device: ClassVar[str] = "SCD30"
-    library: ClassVar[str] = "adafruit_scd30"
+    addresses = (0x61,)
+    device = "SCD30"
+    library = "adafruit_scd30"
 
     @property
     def period(self) -> float:
         return max(2.0, min(1800.0, self.interval // 2))  # so each reading finds a new value
 
-    def begin(self, library: Any, bus: Bus, address: int) -> None:
+    def begin(self, library: Any, bus: BusIO, address: int) -> None:
         driver = library.SCD30(bus, round(self.pressure), address)
         self._store(driver, "measurement_interval", round(self.period))
         self._store(driver, "self_calibration_enabled", self.asc)
@@ -42,7 +42,7 @@ class Sensor(Carbon):
     def measure(self) -> Mapping[str, float | None] | None:
         reading = super().measure()
         if reading and self.pressure:  # it forgets this when its supply dips, and says nothing
-            self._driver.ambient_pressure = round(self.pressure)
+            self._store(self._driver, "ambient_pressure", round(self.pressure))
         return reading
 
     def ready(self) -> bool:

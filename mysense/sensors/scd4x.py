@@ -4,10 +4,10 @@ The settings are given to the sensor at each start and are never stored in it: i
 2,000 writes.
 """
 
-from typing import Any, ClassVar
+from typing import Any
 
 from mysense.plugin import option
-from mysense.sensors._i2c import Bus
+from mysense.sensors._busio import BusIO
 from mysense.sensors._scd import Carbon
 from mysense.telegram import Field
 
@@ -16,9 +16,9 @@ class Sensor(Carbon):
     """Sensirion SCD40, SCD41 or SCD43 on I2C: CO2, temperature, humidity."""
 
     measures = (Field("co2", "ppm", "SCD4x"), Field("temp", "C", "SCD4x"), Field("rh", "%", "SCD4x"))
-    addresses: ClassVar[tuple[int, ...]] = (0x62,)
-    device: ClassVar[str] = "SCD4x"
-    library: ClassVar[str] = "adafruit_scd4x"
+    addresses = (0x62,)
+    device = "SCD4x"
+    library = "adafruit_scd4x"
 
     low_power: bool = option(False, "measure every 30 s instead of 5 s, for a fifth of the current")
 
@@ -26,7 +26,7 @@ class Sensor(Carbon):
     def period(self) -> float:
         return 30.0 if self.low_power else 5.0
 
-    def begin(self, library: Any, bus: Bus, address: int) -> None:
+    def begin(self, library: Any, bus: BusIO, address: int) -> None:
         driver = library.SCD4X(bus, address)  # stops it: else it takes no settings
         driver.self_calibration_enabled = self.asc
         if self.altitude is not None:

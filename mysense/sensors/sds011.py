@@ -6,25 +6,20 @@ at each open.
 """
 
 from collections.abc import Mapping
-from contextlib import suppress
-from typing import Any, Literal
+from typing import Literal
 
 from mysense.options import seconds
 from mysense.plugin import option
-from mysense.sensors._duty import Duty
-from mysense.sensors._frames import TICK, Frames, split
-from mysense.sensors._serial import Question, SerialSensor, refuse_other
+from mysense.sensors._frames import split
+from mysense.sensors._resting import Resting
+from mysense.sensors._serial import Question, refuse_other
 from mysense.telegram import Field
 
 HEAD = b"\xaa"
 DATA, REPLY = 0xC0, 0xC5
 MODE, DATUM, STATE, FIRMWARE, PERIOD = 2, 4, 6, 7, 8
-SLOWEST = 3.0
-"""Seconds between two questions for data: more often it should not be asked."""
 CALLS = 10
 """How often it is called to wake up."""
-PATIENCE = 5.0
-"""Seconds of silence after which it counts as gone: awake it speaks every second."""
 
 
 def measure(stream: bytes) -> int | None:
@@ -67,14 +62,14 @@ def _replies(frame: bytes, *words: int) -> bool:
 WAKE, SLEEP = command(STATE, 1, 1), command(STATE, 1, 0)
 
 
-class Sensor(SerialSensor):
+class Sensor(Resting):
     """Nova SDS011 dust sensor: woken for each reading, so that its laser lasts for years."""
 
     questions = (Question(command(FIRMWARE)), Question(WAKE * 2, SLEEP))  # the first call is often lost
+    farewell = SLEEP
+    pace = 3.0  # more often it should not be asked
 
-    interval: float = option(120.0, "seconds from one reading to the next", parse=seconds)
     warm_up: float = option(20.0, "seconds after waking of which nothing is believed", parse=seconds)
-    sample: float = option(10.0, "seconds over which a reading is the mean", parse=seconds)
     device: str = option("", "id of the device that is meant, as in A160; empty: any")
     mode: Literal["active", "query"] = option("active", "it speaks every second while awake, or is asked every 3 s")
 
@@ -89,10 +84,8 @@ class Sensor(SerialSensor):
         return f"SDS011 {name(frames[0])}" if frames else None
 
     def open(self) -> None:
-        self._port: Any = self.connect(TICK)
-        self._frames = Frames(self._port, HEAD, measure, "SDS011", self.log)
-        self._duty = Duty(self.clock, self.warm_up, self.sample, self.interval)
-        self._asked, self._calls = 0.0, 0
+        self.begin(HEAD, measure, "SDS011")
+        self._calls = 0
         self._sure(STATE, 1, 1)
         self._duty.wake()
         self._sure(MODE, 1, self.mode == "query")
@@ -103,38 +96,23 @@ class Sensor(SerialSensor):
         self._told = f"SDS011 {name(reply)} of 20{year:02}-{month:02}-{day:02}, port {self._port.name}"
         self.log.info("%s", self._told)
 
-    def read(self) -> Mapping[str, float] | None:
-        if not self._duty.awake and not self._wake():
-            return None
-        if self._duty.begins():
-            self._frames.forget()
-        asks = self.mode == "query"
-        if asks and self._duty.warm and self.clock.monotonic() - self._asked >= SLOWEST:
-            self._asked = self.clock.monotonic()
-            self._frames.send(command(DATUM))
-        frame = self._frames.next(0.7)
-        if frame is None or frame[1] != DATA:
-            if self._frames.unanswered or not asks:
-                self._frames.expect(PATIENCE)
-            return None
-        reading = self._duty.add(decode(frame))
-        if reading and self._duty.rests:
-            self._port.write(SLEEP)
-            self._duty.sleep()
-        return reading
-
-    def _wake(self) -> bool:
-        """Whether it woke up; the first call is often lost, then the next read calls again."""
+    def wake(self) -> bool:
+        """The first call is often lost, then the next read calls again."""
         self._calls += 1
         self._frames.forget()
         if self._answer(0.4, STATE, 1, 1) is None:
-            self._frames.expect(PATIENCE)
+            self._frames.expect(self.silence)
             if self._calls == CALLS:
                 raise self._disobedient()
             return False
         self._calls = 0
-        self._duty.wake()
         return True
+
+    def question(self) -> bytes:
+        return command(DATUM) if self.mode == "query" else b""
+
+    def values(self, frame: bytes) -> Mapping[str, float] | None:
+        return decode(frame) if frame[1] == DATA else None
 
     def _sure(self, *words: int) -> bytes:
         """The reply to a command, which is said again when it is lost."""
@@ -153,12 +131,6 @@ class Sensor(SerialSensor):
     def check(self) -> str:
         with self:
             return self._told
-
-    def close(self) -> None:
-        if port := vars(self).pop("_port", None):
-            with suppress(OSError):  # it may be gone
-                port.write(SLEEP)
-            port.close()
 
 
 if __name__ == "__main__":

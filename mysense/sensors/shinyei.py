@@ -8,11 +8,11 @@ after the other. Its own micrograms are not used: they are a quarter too low.
 import json
 from collections.abc import Mapping
 from math import inf
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from mysense.options import seconds
 from mysense.plugin import option
-from mysense.sensors._frames import TICK, Frames, split
+from mysense.sensors._frames import TICK, Frames, lines, split
 from mysense.sensors._serial import Question, SerialSensor
 from mysense.telegram import Field
 from mysense.units import mass
@@ -48,21 +48,13 @@ def decode(line: bytes) -> dict[str, Any]:
     return said
 
 
-def measure(stream: bytes) -> int | None:
-    """How long the good line at the beginning of *stream* is; 0 if there is none, None if it is not whole."""
-    end = stream.find(b"\n")
-    if end < 0:
-        return None if len(stream) < LONGEST else 0
-    try:
-        decode(stream[:end])
-    except ValueError:
-        return 0
-    return end + 1
+measure = lines(decode, LONGEST)
 
 
 class Sensor(SerialSensor):
     """Arduino with a Shinyei PPD42NS dust sensor."""
 
+    seldom: ClassVar[str] = "measures for 20 s or longer"
     questions = (Question(b"C 60 20 R\n"),)  # opening the port has set it back anyway
 
     interval: float = option(60.0, "seconds from one reading to the next", parse=seconds)
@@ -83,8 +75,7 @@ class Sensor(SerialSensor):
         return None
 
     def open(self) -> None:
-        self._port: Any = self.connect(TICK)
-        self._frames = Frames(self._port, HEAD, measure, "PPD42NS", self.log)
+        self._frames = Frames(self.connect(TICK), HEAD, measure, "PPD42NS", self.log)
         self._set, self._asked, self._due, self._tries = False, False, -inf, 0
 
     def read(self) -> Mapping[str, float | None] | None:
@@ -140,10 +131,6 @@ class Sensor(SerialSensor):
             while not self._set:
                 self.read()
             return f"PPD42NS, port {self._port.name}"
-
-    def close(self) -> None:
-        if port := vars(self).pop("_port", None):
-            port.close()
 
 
 if __name__ == "__main__":

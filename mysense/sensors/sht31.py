@@ -1,31 +1,23 @@
 """Sensirion SHT31 (and SHT30, SHT35, SHT85): temperature and humidity."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
-from mysense.sensors import _sht
-from mysense.sensors._chip import Chip
-from mysense.sensors._i2c import Bus
+from mysense.sensors._busio import BusIO
+from mysense.sensors._sht import ADDRESSES, Humidity
 from mysense.telegram import Field
 
 
-class Sensor(Chip):
+class Sensor(Humidity):
     """Sensirion SHT31 (SHT30, SHT35, SHT85) on I2C: temperature, humidity."""
 
     measures = (Field("temp", "C", "SHT31"), Field("rh", "%", "SHT31"))
-    ranges: ClassVar[Mapping[str, tuple[float, float]]] = _sht.LIMITS
-    device: ClassVar[str] = "SHT31"
-    library: ClassVar[str] = "adafruit_sht31d"
-    addresses: ClassVar[tuple[int, ...]] = _sht.ADDRESSES[:2]
+    device = "SHT31"
+    library = "adafruit_sht31d"
+    addresses = ADDRESSES[:2]
 
-    def fits(self, bus: Bus, address: int) -> bool:
-        return _sht.name(bus, address) == "sht31"
-
-    def stranger(self, bus: Bus, address: int) -> str:
-        return _sht.stranger(bus, address, self.device)
-
-    def begin(self, library: Any, bus: Bus, address: int) -> None:
-        self._driver: Any = library.SHT31D(bus, address)
+    def begin(self, library: Any, bus: BusIO, address: int) -> None:
+        self._driver = library.SHT31D(bus, address)
 
     def measure(self) -> Mapping[str, float]:
         temp = self._driver.temperature

@@ -9,12 +9,12 @@ import re
 import time
 from collections.abc import Mapping
 from math import inf
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mysense.errors import UnavailableError
 from mysense.options import seconds
 from mysense.plugin import option
-from mysense.sensors._frames import TICK, Frames, split
+from mysense.sensors._frames import TICK, Frames, lines, split
 from mysense.sensors._serial import Question, SerialSensor
 from mysense.telegram import Field
 
@@ -59,16 +59,7 @@ def parse(line: bytes) -> Measured:
     return Measured(match[1].decode(), ppb, temp, rh, ((days * 24 + hours) * 60 + minutes) * 60 + secs)
 
 
-def measure(stream: bytes) -> int | None:
-    """How long the good line at the beginning of *stream* is; 0 if there is none, None if it is not whole."""
-    end = stream.find(b"\n")
-    if end < 0:
-        return None if len(stream) < LONGEST else 0
-    try:
-        parse(stream[: end + 1])
-    except ValueError:
-        return 0
-    return end + 1
+measure = lines(parse, LONGEST)
 
 
 def gases(text: str) -> str:
@@ -124,8 +115,7 @@ class Sensor(SerialSensor):
         return f"SPEC DGS {parse(lines[0]).serial}" if lines else None
 
     def open(self) -> None:
-        self._port: Any = self.connect(TICK)
-        self._frames = Frames(self._port, b"", measure, "SPEC DGS", self.log)
+        self._frames = Frames(self.connect(TICK), b"", measure, "SPEC DGS", self.log)
         self._frames.forget()
         self._asked = -inf
         while (line := self._frames.ask(ASK, bool, 2.0)) is None:
@@ -157,10 +147,6 @@ class Sensor(SerialSensor):
     def check(self) -> str:
         with self:
             return f"SPEC DGS {self._serial} ({self._gas}), port {self._port.name}"
-
-    def close(self) -> None:
-        if port := vars(self).pop("_port", None):
-            port.close()
 
 
 if __name__ == "__main__":

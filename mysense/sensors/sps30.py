@@ -8,7 +8,7 @@ computed from the smaller ones (Sensirion, "Datasheet SPS30", version 1.0).
 import struct
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from mysense.options import seconds
 from mysense.plugin import option
@@ -72,12 +72,12 @@ class Sensor(SerialSensor):
         self.log.info("%s", self._told)
 
     def _line(self) -> _sps30.Way:
-        self._port: Any = self.connect(TICK)
-        return _sps30.Line(Shdlc(self._port, "SPS30", self.log))
+        return _sps30.Line(Shdlc(self.connect(TICK), "SPS30", self.log))
 
     def _wires(self, address: Address) -> _sps30.Wires:
         self._port = Bus(self.bus)
         self._port.open()
+        self._port.claim(address)  # before there is a way: what another program has is not stopped, either
         return _sps30.Wires(self._port, address)
 
     def read(self) -> Mapping[str, float] | None:
@@ -99,7 +99,7 @@ class Sensor(SerialSensor):
         self._slow = slow
 
     def check(self) -> str:
-        if self.i2c is None:  # a port that is in use cannot be opened
+        if self.i2c is None:
             with self:
                 return self._told
         try:
@@ -114,8 +114,7 @@ class Sensor(SerialSensor):
         if way := vars(self).pop("_way", None):
             with suppress(OSError):  # it may be gone
                 way.stop()
-        if port := vars(self).pop("_port", None):
-            port.close()
+        super().close()
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from mysense.sensors._wires import PLAYED, REPLY, REQUEST, WRITE, exactly
+from mysense.sensors._wires import CLAIM, PLAYED, RELEASE, REPLY, REQUEST, WRITE, exactly
 from mysense.sensors.simulated import weather
 
 _numbers = itertools.count(1)
@@ -68,6 +68,7 @@ class SimulatedBus:
         self.transfers: Counter[int] = Counter()
         self.last: deque[tuple[int, bytes | None, int]] = deque(maxlen=1000)
         self._lock = threading.Lock()
+        self._owners: dict[int, socket.socket | None] = {}
 
     def __enter__(self) -> Self:
         PLAYED[self.name.partition(":")[2]] = self
@@ -77,7 +78,23 @@ class SimulatedBus:
         PLAYED.pop(self.name.partition(":")[2], None)
 
     def close(self) -> None:
-        """A kit let go of the bus."""
+        """This process let go of the bus."""
+        self._forget(None)
+
+    def claim(self, address: int, kit: socket.socket | None = None) -> None:
+        """A chip is for one *kit* alone: that at a socket, or this process."""
+        with self._lock:
+            if self._owners.setdefault(address, kit) is not kit:
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    def release(self, address: int) -> None:
+        with self._lock:
+            self._owners.pop(address, None)
+
+    def _forget(self, kit: socket.socket | None) -> None:
+        """A kit is gone, and its claims with it."""
+        with self._lock:
+            self._owners = {address: owner for address, owner in self._owners.items() if owner is not kit}
 
     def transfer(self, address: int, out: bytes | None, count: int, seconds: float) -> bytes:
         with self._lock:
@@ -133,10 +150,20 @@ class SimulatedBus:
                 address, flags, length, count = REQUEST.unpack(exactly(kit, REQUEST.size))
                 out = exactly(kit, length) if flags & WRITE else None
                 try:
-                    answer, code = self.transfer(address, out, count, 1.0), 0
+                    answer, code = self._answer(kit, address, flags, out, count), 0
                 except OSError as error:
                     answer, code = b"", error.errno or errno.EIO
                 kit.sendall(REPLY.pack(code, len(answer)) + answer)
+        self._forget(kit)
+
+    def _answer(self, kit: socket.socket, address: int, flags: int, out: bytes | None, count: int) -> bytes:
+        if flags & CLAIM:
+            self.claim(address, kit)
+        elif flags & RELEASE:
+            self.release(address)
+        else:
+            return self.transfer(address, out, count, 1.0)
+        return b""
 
 
 def chip(name: str) -> Any:

@@ -56,6 +56,74 @@ class Device:
         return b""
 
 
+class Obedient(Device):
+    """One that is given orders of *size* bytes that begin with *head*; what is no good order is passed over."""
+
+    head = b""
+    size = 0
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        super().__init__(clock)
+        self._buffer = b""
+
+    def good(self, order: bytes) -> bool:
+        """Whether an order is whole and undamaged."""
+        raise NotImplementedError
+
+    def obey(self, order: bytes) -> bytes:
+        """What it answers to a good order."""
+        raise NotImplementedError
+
+    def hear(self, heard: bytes) -> bytes:
+        self._buffer += heard
+        said = b""
+        while (begin := self._buffer.find(self.head)) >= 0 and len(self._buffer) >= begin + self.size:
+            end = begin + self.size
+            order, self._buffer = self._buffer[begin:end], self._buffer[end:]
+            said += self.obey(order) if self.good(order) else b""
+        return said
+
+
+class Dust(Obedient):
+    """One with a fan and a laser that can sleep; ``ran`` is for how many seconds they did, until it slept last."""
+
+    warm_up = 0.0
+    """Seconds after waking in which it says too little."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        super().__init__(clock)
+        self.asleep, self.ran = False, 0.0
+        self._since = self._spoke = self.clock.monotonic()
+
+    def plugged(self) -> bytes:
+        self.wake()
+        return b""
+
+    def wake(self) -> None:
+        self.asleep, self._since = False, self.clock.monotonic()
+
+    def sleep(self) -> None:
+        if not self.asleep:
+            self.ran += self.awake
+        self.asleep = True
+
+    @property
+    def awake(self) -> float:
+        """Seconds since it woke up."""
+        return self.clock.monotonic() - self._since
+
+    @property
+    def share(self) -> float:
+        """The share of what is there that it counts already."""
+        return min(1.0, self.awake / self.warm_up)
+
+    def is_time(self, pause: float) -> bool:
+        """Whether it last spoke so many seconds ago; then it does now."""
+        due = self.clock.monotonic() - self._spoke >= pause
+        self._spoke = self.clock.monotonic() if due else self._spoke
+        return due
+
+
 class Line:
     """A pseudo-terminal and the thread that plays *device* behind it.
 

@@ -20,7 +20,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import NamedTuple
 
-from mysense import wire
+from mysense import exact, wire
 from mysense.telegram import Data, Ident, Note, Value
 
 INFO, DATA, STATION, RAW = "info", "data", "station", "raw"
@@ -133,7 +133,7 @@ def data(known: Known, time: int, measurement: str, point: Mapping[str, Value], 
         stamp = values.pop("timestamp", None)
         if isinstance(stamp, int | float):
             with suppress(ValueError):  # what is no time leaves the point its own
-                time = wire.nanoseconds(stamp)
+                time = exact.nanoseconds(stamp)
         values = {k: plain(v) if v.__class__ is str else v for k, v in values.items()}
     for tag in _OWN_TAGS:
         values.pop(tag, None)

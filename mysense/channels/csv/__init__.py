@@ -15,7 +15,7 @@ from itertools import count
 from pathlib import Path
 from shutil import disk_usage
 
-from mysense import plugin, wire
+from mysense import exact, plugin, wire
 from mysense.channels.csv.disk import append, stamp
 from mysense.channels.csv.sheet import Row, Sheet
 from mysense.errors import RejectedError
@@ -115,7 +115,7 @@ def _moment(time: int) -> str:
     try:
         moment = datetime.fromtimestamp(whole, UTC)
     except (OverflowError, ValueError, OSError):
-        raise RejectedError(f"{wire.seconds(time)} s is a time that no calendar has") from None
+        raise RejectedError(f"{exact.seconds(time)} s is a time that no calendar has") from None
     part = f".{rest:09}".rstrip("0") if rest else ""
     return f"{moment.replace(tzinfo=None).isoformat()}{part}Z"
 
@@ -124,7 +124,7 @@ def _cells(data: Data, moment: str) -> dict[str, str]:
     """The cells of a row by column."""
     units = {f.name: f.unit for f in reversed(data.ident.fields)}
     values = clean(data.values)
-    cells = {TIME: moment, UNIX: wire.seconds(data.time)}
+    cells = {TIME: moment, UNIX: exact.seconds(data.time)}
     there = [f.name for f in data.ident.fields if f.name in values or not data.raw]
     for name in dict.fromkeys([*there, *values]):
         unit = units.get(name)

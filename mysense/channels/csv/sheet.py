@@ -7,7 +7,7 @@ from math import inf
 from pathlib import Path
 from typing import NamedTuple
 
-from mysense import wire
+from mysense import exact
 from mysense.channels.csv.disk import append, stamp
 
 
@@ -97,6 +97,6 @@ class Sheet:
 def _unix(record: Sequence[str]) -> float:
     """The time of a record in nanoseconds; before all others where somebody has edited it away."""
     try:
-        return wire.nanoseconds(record[1])
+        return exact.nanoseconds(record[1])
     except (IndexError, ValueError):
         return -inf

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mysense import wire
+from mysense import exact, wire
 from mysense.errors import ConfigError
 from mysense.telegram import Ident, check_name
 
@@ -45,7 +45,7 @@ def read(path: Path) -> dict[str, Ident]:
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-        said = wire.loads("\n".join("" if line.lstrip().startswith("//") else line for line in lines))
+        said = exact.loads("\n".join("" if line.lstrip().startswith("//") else line for line in lines))
     except OSError as error:
         raise ConfigError(f"devices_file {path}: {error.strerror}") from None
     except ValueError as error:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, replace
 
-from mysense import wire
+from mysense import exact
 from mysense.channels.ttn import ports, uplink
 from mysense.channels.ttn.kit import RECEIVER, About, Event, Reading
 from mysense.channels.ttn.nodes import Nodes
@@ -58,7 +58,7 @@ class Telegrams:
     def _said(self, up: Uplink) -> Reading | About | Event | Mapping[str, Value]:
         """What the bytes say, or what the application decoded, by names of its own."""
         try:
-            decoded = wire.flat(up.decoded)
+            decoded = exact.flat(up.decoded)
         except RecursionError:
             raise ValueError("what was decoded is too deeply nested") from None
         if not up.payload or (decoded and self._wanted.prefer == "decoded"):

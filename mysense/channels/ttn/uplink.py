@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple, TypeVar
 
-from mysense import wire
+from mysense import exact
 from mysense.telegram import SECOND, Location
 
 T = TypeVar("T")
@@ -67,7 +67,7 @@ def read(text: bytes) -> Uplink | None:
     Raises ValueError for a message that is none of the network's.
     """
     try:
-        said = wire.loads(text)
+        said = exact.loads(text)
     except ValueError as error:
         raise ValueError(f"no message of The Things Network: {error}") from None
     if isinstance(said, dict):
@@ -168,7 +168,7 @@ def moment(text: str) -> int:
         raise ValueError(f"{text[:40]!r} is not a time") from None
     if seconds < 0:  # a server that does not know says 0001-01-01
         raise ValueError(f"{text[:40]!r} is before 1970")
-    return wire.nanoseconds(seconds) + int(fraction.ljust(9, "0")[:9])
+    return exact.nanoseconds(seconds) + int(fraction.ljust(9, "0")[:9])
 
 
 def _duration(text: str) -> int:

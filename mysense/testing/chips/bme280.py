@@ -8,12 +8,11 @@ import struct
 import time
 from collections.abc import Callable, Sequence
 
-from mysense.testing.i2c import refuse
+from mysense.testing.chips._registers import TIMES, Registers, search
 
 T = (27504, 26435, -1000)
 P = (36477, -10685, 3024, 2855, 140, -7, 15500, -14600, 6000)
 H = (75, 362, 0, 333, 0, 30)
-_TIMES = (0, 1, 2, 4, 8, 16, 16, 16)
 
 
 def temperature(adc: int) -> tuple[float, float]:
@@ -38,36 +37,21 @@ def humidity(adc: int, fine: float) -> float:
     return y * (1 - H[0] * y / 524288)
 
 
-def search(function: Callable[[int], float], target: float, bits: int) -> int:
-    """The number of so many bits for which a monotonous *function* comes nearest to *target*."""
-    low, high = 0, (1 << bits) - 1
-    rising = function(high) > function(low)
-    while high - low > 1:
-        middle = (low + high) // 2
-        if (function(middle) < target) == rising:
-            low = middle
-        else:
-            high = middle
-    return min(low, high, key=lambda adc: abs(function(adc) - target))
+class Chip(Registers):
+    """Measures ``temp`` (C), ``hpa`` and ``rh`` (%), or what ``adc`` says (temperature, pressure, humidity)."""
 
-
-class Chip:
-    """Measures ``temp`` (C), ``hpa`` and ``rh`` (%), or what ``adc`` says (temperature, pressure, humidity).
-
-    ``stuck`` leaves the bit that says "measuring" set. ``conversions`` counts them.
-    """
+    writable, control, result = (0xF2, 0xF4, 0xF5), 0xF4, 0xF7
 
     def __init__(
         self, *, temp: float = 21.0, rh: float = 45.0, hpa: float = 1013.25, adc: Sequence[int] | None = None,
         identity: int = 0x60, clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
-        self.temp, self.rh, self.hpa, self.adc = temp, rh, hpa, adc
-        self.identity, self.stuck, self.conversions = identity, False, 0
-        self._clock, self._until = clock, 0.0
-        self.power_up()
+        self.temp, self.rh, self.hpa, self.adc, self.identity = temp, rh, hpa, adc, identity
+        super().__init__(clock)
 
     def power_up(self) -> None:
-        self.registers = r = bytearray(256)
+        super().power_up()
+        r = self.registers
         r[0xD0] = self.identity
         r[0x88:0xA0] = struct.pack("<HhhHhhhhhhhh", *T, *P)
         if self.identity == 0x60:
@@ -75,55 +59,22 @@ class Chip:
             r[0xE1:0xE8] = struct.pack(
                 "<hBbBbb", H[1], H[2], H[3] >> 4, (H[3] & 15) | (H[4] & 15) << 4, H[4] >> 4, H[5]
             )
-        self._pointer, self._until, self._result = 0, 0.0, b""
-        self._show(0x80000, 0x80000, 0x8000)
+        r[0xF7:0xFF] = self._shown(0x80000, 0x80000, 0x8000)
 
-    def _show(self, temperature: int, pressure: int, humidity: int) -> None:
+    def _shown(self, temperature: int, pressure: int, humidity: int) -> bytes:
         data = (pressure << 4).to_bytes(3, "big") + (temperature << 4).to_bytes(3, "big")
-        self._result = data + (humidity.to_bytes(2, "big") if self.identity == 0x60 else b"\0\0")
-        if not self._until:
-            self.registers[0xF7:0xFF] = self._result
+        return data + (humidity.to_bytes(2, "big") if self.identity == 0x60 else b"\0\0")
 
-    def write(self, data: bytes) -> None:
-        self._settle()
-        self._pointer = data[0]
-        for register, value in zip(data[0::2], data[1::2], strict=False):
-            if register == 0xE0 and value == 0xB6:
-                self.power_up()
-            elif register in (0xF2, 0xF4, 0xF5):
-                self.registers[register] = value
-                if register == 0xF4 and value & 3:
-                    self._convert(value)
+    def busy(self, yes: bool) -> None:
+        self.registers[0xF3] = 0x08 * yes
 
-    def read(self, count: int) -> bytes:
-        self._settle()
-        if self._pointer + count > 256:
-            raise refuse()
-        answer = bytes(self.registers[self._pointer : self._pointer + count])
-        self._pointer += count
-        return answer
-
-    def _convert(self, control: int) -> None:
-        times = _TIMES[control >> 5], _TIMES[control >> 2 & 7], _TIMES[self.registers[0xF2] & 7]
-        self.conversions += 1
-        seconds = (
-            1.25 + 2.3 * times[0] + (2.3 * times[1] + 0.575) + (2.3 * times[2] + 0.575)
-        )  # data sheet, 9.1: longest
-        self._until = self._clock() + seconds / 1000
-        self.registers[0xF3] = 0x08
+    def convert(self, control: int) -> tuple[bytes, float]:
+        times = TIMES[control >> 5], TIMES[control >> 2 & 7], TIMES[self.registers[0xF2] & 7]
+        seconds = 0.00125 + 0.0023 * sum(times) + 2 * 0.000575  # data sheet, 9.1: longest
         if self.adc:
-            self._show(*self.adc)
-            return
+            return self._shown(*self.adc), seconds
         t = search(lambda adc: temperature(adc)[1], self.temp, 20) if times[0] else 0x80000
         fine = temperature(t)[0]
         p = search(lambda adc: pressure(adc, fine), self.hpa, 20) if times[1] else 0x80000
         h = search(lambda adc: humidity(adc, fine), self.rh, 16) if times[2] else 0x8000
-        self._show(t, p, h)
-
-    def _settle(self) -> None:
-        """A conversion whose time is over has its result in the registers, and the chip sleeps."""
-        if self._until and self._clock() >= self._until and not self.stuck:
-            self._until = 0.0
-            self.registers[0xF7:0xFF] = self._result
-            self.registers[0xF3] = 0
-            self.registers[0xF4] &= 0xFC
+        return self._shown(t, p, h), seconds

@@ -7,8 +7,7 @@ import struct
 import time
 from collections.abc import Callable
 
-from mysense.testing.chips.bme280 import search
-from mysense.testing.i2c import refuse
+from mysense.testing.chips._registers import TIMES, Registers, search
 
 T = (26130, 26312, 3)
 P = (36480, -10420, 88, 7180, -115, 30, 52, -3350, -2230, 30)
@@ -17,7 +16,6 @@ GAS = (-30, -5969, 18)
 HEAT_RANGE, HEAT_VALUE, SWITCHING_ERROR = 1, -12, -3
 _K1 = (0, 0, 0, 0, 0, -1, 0, -0.8, 0, 0, -0.2, -0.5, 0, -1, 0, 0)
 _K2 = (0, 0, 0, 0, 0.1, 0.7, 0, -0.8, -0.1, 0, 0, 0, 0, 0, 0, 0)
-_TIMES = (0, 1, 2, 4, 8, 16, 16, 16)
 
 
 def temperature(adc: int) -> float:
@@ -50,24 +48,24 @@ def resistance(adc: int, step: int, variant: int) -> float:
     return 1e-3 / ((1 + _K2[step] / 100) * 0.000000125 * (1 << step) * ((adc - 512) / a + 1))
 
 
-class Chip:
+class Chip(Registers):
     """Measures ``temp`` (C), ``rh`` (%), ``hpa`` and ``gas`` (kOhm). *variant* 1 is a BME688.
 
-    ``stuck``: no result ever comes; ``cold``: the plate does not get hot. ``plate`` is the
-    temperature (C) to which the kit has it heated.
+    ``cold``: the plate does not get hot. ``plate`` is the temperature (C) to which the kit has it heated.
     """
+
+    writable, control, result = range(0x50, 0x76), 0x74, 0x1F
 
     def __init__(
         self, *, temp: float = 21.0, rh: float = 45.0, hpa: float = 1013.25, gas: float = 50.0, variant: int = 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
-        self.temp, self.rh, self.hpa, self.gas, self.variant = temp, rh, hpa, gas, variant
-        self.stuck = self.cold = False
-        self.conversions, self._clock = 0, clock
-        self.power_up()
+        self.temp, self.rh, self.hpa, self.gas, self.variant, self.cold = temp, rh, hpa, gas, variant, False
+        super().__init__(clock)
 
     def power_up(self) -> None:
-        self.registers = r = bytearray(256)
+        super().power_up()
+        r = self.registers
         r[0xD0], r[0xF0] = 0x61, self.variant
         r[0x00], r[0x02], r[0x04] = HEAT_VALUE & 0xFF, HEAT_RANGE << 4, (SWITCHING_ERROR & 0x0F) << 4
         r[0x8A:0xA1] = struct.pack(
@@ -78,7 +76,6 @@ class Chip:
             "<BBBbbbBbHhbb", H[1] >> 4, shared, H[0] >> 4, H[2], H[3], H[4], H[5], H[6], T[0], GAS[1], GAS[0], GAS[2]
         )
         r[0x1F:0x27] = b"\x80\0\0\x80\0\0\x80\0"
-        self._pointer, self._until, self._result = 0, 0.0, b""
 
     @property
     def plate(self) -> float:
@@ -88,38 +85,19 @@ class Chip:
         steep = GAS[1] / 32768 * 0.0005 + 0.00235
         return ((whole - GAS[2] / 1024 * 25) / (GAS[0] / 16 + 49) - 1) / steep
 
-    def write(self, data: bytes) -> None:
-        self._settle()
-        self._pointer = data[0]
-        for register, value in zip(data[0::2], data[1::2], strict=False):
-            if register == 0xE0 and value == 0xB6:
-                self.power_up()
-            elif 0x50 <= register <= 0x75:
-                self.registers[register] = value
-                if register == 0x74 and value & 3:
-                    self._convert(value)
+    def busy(self, yes: bool) -> None:
+        self.registers[0x1D] = 0x20 if yes else 0x80
 
-    def read(self, count: int) -> bytes:
-        self._settle()
-        if self._pointer + count > 256:
-            raise refuse()
-        answer = bytes(self.registers[self._pointer : self._pointer + count])
-        self._pointer += count
-        return answer
-
-    def _convert(self, control: int) -> None:
-        self.conversions += 1
-        steps = _TIMES[control >> 5] + _TIMES[control >> 2 & 7] + _TIMES[self.registers[0x72] & 7]
+    def convert(self, control: int) -> tuple[bytes, float]:
+        steps = TIMES[control >> 5] + TIMES[control >> 2 & 7] + TIMES[self.registers[0x72] & 7]
         wait, heated = self.registers[0x64], self.registers[0x71] & (0x20 if self.variant else 0x10)
         seconds = steps * 0.001963 + 0.0048 + ((wait & 63) * 4 ** (wait >> 6) / 1000 if heated else 0)
         t = search(temperature, self.temp, 20)
         temp = temperature(t)
         p = search(lambda adc: pressure(adc, temp), self.hpa, 20)
         h = search(lambda adc: humidity(adc, temp), self.rh, 16)
-        self._result = b"".join((n << 4).to_bytes(3, "big") for n in (p, t)) + h.to_bytes(2, "big") + bytes(3)
-        self._result += self._gas() if heated else bytes(4)
-        self.registers[0x1D] = 0x20
-        self._until = self._clock() + seconds
+        result = b"".join((n << 4).to_bytes(3, "big") for n in (p, t)) + h.to_bytes(2, "big") + bytes(3)
+        return result + (self._gas() if heated else bytes(4)), seconds
 
     def _gas(self) -> bytes:
         def found(step: int, adc: int) -> float:
@@ -131,11 +109,3 @@ class Chip:
         flags = 0x20 | (0 if self.cold else 0x10)
         result = (best[step] << 6 | flags | step).to_bytes(2, "big")
         return bytes(2) + result if self.variant else result + bytes(2)
-
-    def _settle(self) -> None:
-        """A conversion whose time is over has its result in the registers, and the chip sleeps."""
-        if self._until and self._clock() >= self._until and not self.stuck:
-            self._until = 0.0
-            self.registers[0x1F:0x2E] = self._result
-            self.registers[0x1D] = 0x80
-            self.registers[0x74] &= 0xFC

@@ -10,14 +10,17 @@ _STORED = {0x4600: "interval", 0x5306: "asc", 0x5403: "offset", 0x5102: "altitud
 
 
 class Chip(Talker):
-    """Measures ``co2`` (ppm), ``temp`` (C) and ``rh`` (%). ``writes`` counts what went into its memory."""
+    """Measures ``co2`` (ppm), ``temp`` (C) and ``rh`` (%).
+
+    ``writes`` counts what went into its memory, ``starts`` how often it was told to measure, which goes there, too.
+    """
 
     def __init__(
         self, *, co2: float = 420.0, temp: float = 21.0, rh: float = 45.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.co2, self.temp, self.rh = co2, temp, rh
         self.interval, self.asc, self.offset, self.altitude = 2, 0, 0, 0
-        self.measuring, self.writes = True, 0
+        self.measuring, self.writes, self.starts = True, 0, 0
         super().__init__(clock)
 
     def power_up(self) -> None:
@@ -33,6 +36,7 @@ class Chip(Talker):
                 if not self.measuring:
                     self._next = self.clock() + self.interval
                 self.measuring, self.pressure = True, arguments[0]
+                self.starts += 1
                 return (), 0.003
             case 0x0010:
                 return (self.pressure,), 0.003

@@ -3,54 +3,37 @@
 from mysense.clock import Clock
 from mysense.testing import serial
 
-WARM_UP = 15.0
-"""Seconds after waking in which it says too little dust."""
 
-
-class Device(serial.Device):
+class Device(serial.Dust):
     """One with *name* as its id; *dust* is what it measures, PM2.5 and PM10 in ug/m3.
 
     *deaf* is how many calls it does not hear while asleep.
     """
+
+    head, size = b"\xaa\xb4", 19
+    warm_up = 15.0
 
     def __init__(
         self, clock: Clock | None = None, name: str = "A160", dust: tuple[float, float] = (12.3, 26.1)
     ) -> None:
         super().__init__(clock)
         self.name, self.dust = bytes.fromhex(name), dust
-        self.asleep, self.asks, self.period = False, False, 0
-        self.deaf = 1
-        self.laser = 0.0
-        """Seconds for which the laser was on."""
-        self._calls = 0
-        self._since = self._spoke = self.clock.monotonic()
-        self._buffer = b""
-
-    def plugged(self) -> bytes:
-        self._wake()
-        return b""
-
-    def hear(self, heard: bytes) -> bytes:
-        self._buffer += heard
-        said = b""
-        while (begin := self._buffer.find(b"\xaa\xb4")) >= 0 and len(self._buffer) >= begin + 19:
-            order, self._buffer = self._buffer[begin : begin + 19], self._buffer[begin + 19 :]
-            if sum(order[2:17]) & 0xFF == order[17] and order[18] == 0xAB:
-                said += self._obey(*order[2:5])
-        return said
+        self.asks, self.period = False, 0
+        self.deaf, self._calls = 1, 0
 
     def speak(self) -> bytes:
-        now = self.clock.monotonic()
-        if self.asleep or self.asks or now - self._spoke < 1:
-            return b""
-        self._spoke = now
-        return self.data()
+        return b"" if self.asleep or self.asks or not self.is_time(1) else self.data()
 
     def data(self) -> bytes:
         """What it says of the dust now."""
-        share = min(1.0, (self.clock.monotonic() - self._since) / WARM_UP)
-        words = (round(10 * share * each).to_bytes(2, "little") for each in self.dust)
+        words = (round(10 * self.share * each).to_bytes(2, "little") for each in self.dust)
         return self._frame(0xC0, b"".join(words))
+
+    def good(self, order: bytes) -> bool:
+        return sum(order[2:17]) & 0xFF == order[17] and order[18] == 0xAB
+
+    def obey(self, order: bytes) -> bytes:
+        return self._obey(*order[2:5])
 
     def _obey(self, word: int, sets: int, value: int) -> bytes:
         if self.asleep:
@@ -59,7 +42,7 @@ class Device(serial.Device):
             self._calls += 1
             if self._calls <= self.deaf:
                 return b""
-            self._wake()
+            self.wake()
         match word:
             case 2:
                 self.asks = bool(value) if sets else self.asks
@@ -68,8 +51,8 @@ class Device(serial.Device):
                 return self.data()
             case 6:
                 if sets and not value:
-                    self.laser += self.clock.monotonic() - self._since
-                    self.asleep, self._calls = True, 0
+                    self.sleep()
+                    self._calls = 0
                 return self._frame(0xC5, bytes((6, sets, not self.asleep, 0)))
             case 7:
                 return self._frame(0xC5, bytes((7, 16, 11, 18)))
@@ -77,9 +60,6 @@ class Device(serial.Device):
                 self.period = value if sets else self.period
                 return self._frame(0xC5, bytes((8, sets, self.period, 0)))
         return b""
-
-    def _wake(self) -> None:
-        self.asleep, self._since = False, self.clock.monotonic()
 
     def _frame(self, kind: int, data: bytes) -> bytes:
         body = data + self.name
