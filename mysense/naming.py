@@ -8,7 +8,11 @@ label keeps the name, if it is the only one; else it gets the name of its plugin
 import re
 from collections.abc import Container, Iterator, Mapping
 
+from mysense import options
 from mysense.plugin import Sensor
+
+MEANT = frozenset(("port", "i2c", "id", "device", "pin"))
+"""Options by which a section says which device of its kind it means; a sensor without any has none to name."""
 
 
 def names(sensors: Mapping[str, Sensor]) -> dict[str, dict[str, str]]:
@@ -86,3 +90,15 @@ def told(sensors: Mapping[str, Sensor]) -> Iterator[str]:
             those = {s: next(published[s][own] for own, each in wanted[s].items() if each == name) for s in sections}
             said = " and ".join(f"{called} ([{section}])" for section, called in those.items())
             yield f"several sensors measure {name}: it is called {said}"
+
+
+def alike(sensors: Mapping[str, Sensor]) -> Iterator[str]:
+    """A sentence for each two sections that say the same of which device they mean."""
+    every = options.declared(Sensor)
+    seen: dict[tuple[object, ...], str] = {}
+    for section, sensor in sorted(sensors.items()):
+        own = options.declared(type(sensor)).keys() - every.keys()
+        if MEANT & own:
+            said = (type(sensor), *((name, getattr(sensor, name)) for name in sorted(own)))
+            if (other := seen.setdefault(said, section)) != section:
+                yield f"[{other}] and [{section}] mean the same device"

@@ -159,7 +159,7 @@ class Reader:
     def _look_at_fields(self, ends: Sequence[End]) -> None:
         """What there is to tell of fields that several sensors measure, or that are named and nobody measures."""
         sensors = {end.section: end.plugin for end in ends if isinstance(end.plugin, Sensor)}
-        self.notices += naming.told(sensors)
+        self.notices += [*naming.alike(sensors), *naming.told(sensors)]
         published = naming.names(sensors)
         for end in ends:
             own = published.get(end.section)

@@ -248,6 +248,9 @@ def test_silence_is_told_when_it_persists(tree, played):
         always_due(sensor)
         with pytest.raises(UnavailableError, match="no good reading: DHT sensor not found, check wiring"):
             sensor.read()
+    played.append(pulses(bytes.fromhex("028C015FEE")))
+    with sensor:
+        assert sensor.read() == {"temp": 35.1, "rh": 65.2}
 
 
 def test_a_machine_without_pins_is_told_what_to_do(tree):

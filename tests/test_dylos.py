@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from mysense.sensors import _serial, dylos
 from tests.kit import Line, until
+from tests.serials import AT_ONCE
 
 
 @pytest.fixture
@@ -63,6 +65,32 @@ def test_half_a_line_waits_for_the_rest(line, sensor):
     line.say(b"1\r")
 
     assert read(sensor) == [(511, 21)]
+
+
+def test_a_byte_that_is_no_text_any_more_costs_its_line_and_no_line_is_read_twice(line, sensor):
+    good = b"511,21\r\n"
+    for at in range(len(good)):
+        line.say(good[:at] + bytes((good[at] ^ 0xFF,)) + good[at + 1 :] + b"512,22\r\n513,23\r\n")
+        last = read_until(sensor, (513, 23))
+        assert last.count((513, 23)) == 1
+        assert set(last) <= {(511, 21), (512, 22), (513, 23)}
+
+
+def read_until(sensor, last):
+    """The readings up to *last*; none takes longer than it may."""
+    found = []
+    while last not in found:
+        begun = time.monotonic()
+        if reading := sensor.read():
+            found.append((reading["pm_25"], reading["pm_10"]))
+        assert time.monotonic() - begun < AT_ONCE
+    return found
+
+
+def test_silence_does_not_hold_up_a_read(sensor):
+    begun = time.monotonic()
+    assert sensor.read() is None
+    assert time.monotonic() - begun < AT_ONCE
 
 
 @pytest.mark.parametrize(

@@ -133,11 +133,9 @@ def test_a_bus_that_is_held_and_one_that_goes_and_comes_back(played, bus):
         bus.ask(0x76, b"\xd0", 1)
     played.held = False
     played.gone = True
-    with pytest.raises(OSError) as caught, bus.within(1):
+    with pytest.raises(OSError, match=r"fails \(No such device\): was its adapter pulled out"), bus.within(1):
         bus.ask(0x76, b"\xd0", 1)
     played.gone = False
-
-    assert caught.value.errno == errno.ENODEV
     with bus.within(1):
         assert bus.ask(0x76, b"\xd0", 1) == b"\x60"
 

@@ -21,6 +21,7 @@ from mysense.testing.chips import bme280, scd30, sht4x, sht31
 from mysense.testing.chips import bme680 as chip680
 from mysense.testing.chips import scd4x as chip4x
 from mysense.testing.i2c import SimulatedBus, chip
+from tests.answers import DAMAGES, Answers
 from tests.kit import Kit, mysense, until
 
 PLACES = {
@@ -130,13 +131,15 @@ def test_a_sensor_that_is_pulled_out_is_told_and_found_again(sensor, played, pla
         assert_true(read(sensor), sensor)
 
 
-@pytest.mark.parametrize("fault", ["held", "gone"])
-def test_a_bus_that_fails_and_recovers(sensor, played, fault):
+@pytest.mark.parametrize(
+    ("fault", "said"), [("held", "does not move"), ("gone", r"fails \(No such device\): was its adapter pulled out")]
+)
+def test_a_bus_that_fails_and_recovers(sensor, played, fault, said):
     with sensor:
         read(sensor)
         setattr(played, fault, True)
         begun = time.monotonic()
-        with pytest.raises(OSError):
+        with pytest.raises(OSError, match=rf"^{played.name} {said}"):
             until(sensor.read, 5)
         assert time.monotonic() - begun < 1.5
     with pytest.raises(OSError):
@@ -331,6 +334,38 @@ class TestBosch:
         played.chips[place].read = real
         with sensor:
             assert_true(read(sensor), sensor)
+
+    @pytest.mark.parametrize("damage", DAMAGES)
+    def test_no_byte_of_a_reading_can_be_damaged_and_become_a_value(self, name, sensor, played, place, damage, patient):
+        """Each byte of each answer in turn, once: the next reading is right again."""
+        simulated = played.chips[place]
+        simulated._clock = itertools.count(10**9, 10).__next__  # it is always done
+        answers = Answers(simulated)
+        with sensor:
+            answers.spoil(-1, 0, "")
+            sensor.read()
+            sizes = answers.sizes
+            for which, size in enumerate(sizes):
+                for at in range(size):
+                    answers.spoil(which, at, damage)
+                    try:
+                        reading = sensor.read()
+                    except OSError:  # as if its supply had dipped, or as if it measured for ever
+                        reading = None
+                    answers.spoil(-1, 0, "")
+                    for field, value in (reading or {}).items():
+                        assert value == pytest.approx(TRUTH[field], abs=NEAR[field]), (field, which, at)
+                    assert_true(sensor.read(), sensor)
+        assert sum(sizes) >= 9
+
+    @pytest.fixture
+    def patient(self, name, monkeypatch):
+        """The library does not wait for the chip."""
+        module = {"bme280": "adafruit_bme280.basic", "bmp280": "adafruit_bmp280", "bme680": "adafruit_bme680"}[name]
+        monkeypatch.setattr(
+            import_module(module), *(("time", SimpleNamespace(sleep=lambda _: None, monotonic=time.monotonic))
+            if name == "bme680" else ("sleep", lambda _: None)),
+        )  # fmt: skip
 
     @pytest.mark.parametrize(("other", "wanted"), [*itertools.permutations(["bme280", "bmp280", "bme680"], 2)])
     def test_the_wrong_chip_is_one_line_with_the_right_section(self, other, wanted):

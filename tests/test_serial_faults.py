@@ -19,7 +19,7 @@ from tests.kit import until
 from tests.serials import AT_ONCE, KINDS, read
 
 EACH = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
-CHECKED = pytest.mark.parametrize("name", ["sds011", "pms", "mhz19", "sps30"])
+NAMED = pytest.mark.parametrize("name", KINDS)
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_an_adapter_that_is_pulled_out_is_an_oserror_and_it_is_found_again_elsew
             read(sensor)
             held = os.open(first, os.O_RDWR)  # its number is taken, so the next one has another name
             line.unplug()
-            fails(sensor)
+            assert str(fails(sensor)) == f"{line.port} cannot be read or written: was the adapter pulled out?"
         os.close(held)
         with pytest.raises(OSError, match="is the adapter plugged in"):
             sensor.open()
@@ -115,7 +115,7 @@ def test_an_adapter_that_is_pulled_out_is_an_oserror_and_it_is_found_again_elsew
             assert read(sensor) == pytest.approx(kind.reading)
 
 
-@CHECKED
+@NAMED
 def test_damage_to_any_byte_never_becomes_a_value(name, caplog):
     kind, places = KINDS[name], itertools.count()
     caplog.set_level(logging.WARNING)
@@ -135,7 +135,7 @@ def test_damage_to_any_byte_never_becomes_a_value(name, caplog):
     assert sum("passed over" in record.message for record in caplog.records) <= 4
 
 
-@CHECKED
+@NAMED
 def test_halves_and_frames_that_run_together_cost_only_themselves(name):
     kind, dice = KINDS[name], random.Random(4)  # in no step with what is said
 

@@ -121,6 +121,26 @@ def test_what_collides_is_told_when_the_file_is_read():
     assert "[sensor:simulated:roof] statistic: it measures no 'tmp_roof', did you mean 'temp_roof'?" in notices
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "told"),
+    [
+        ("[sensor:bme280]\ni2c = 0x76", "[sensor:bme280:roof]\nbus = 1\ni2c = 0x76\ninterval = 60", True),
+        ("[sensor:bme280]\ni2c = 0x76", "[sensor:bme280:roof]\ni2c = 0x77", False),
+        ("[sensor:bme280]\ni2c = 0x76", "[sensor:bme280:roof]\nbus = 3\ni2c = 0x76", False),
+        ("[sensor:sds011]", "[sensor:sds011:roof]\nfields = a, b", True),
+        ("[sensor:ds18b20]\nid = 28-0316a2794cff", "[sensor:ds18b20:soil]\nid = 28-0316a2794cff", True),
+        ("[sensor:pi]", "[sensor:pi:data]\ndisk = /mnt", False),
+        ("[sensor:simulated]", "[sensor:simulated:roof]", False),
+    ],
+)
+def test_two_sections_that_mean_one_device_are_told(one, other, told):
+    notices = config.parse(f"{one}\n{other}\n").notices
+
+    names = [section.partition("]")[0][1:] for section in (one, other)]
+    said = [notice for notice in notices if "mean the same device" in notice]
+    assert said == [f"[{names[0]}] and [{names[1]}] mean the same device"] * told
+
+
 def test_fields_belong_to_the_ident_when_they_come_and_it_is_told_again():
     kit = Kit({"sensor:a": Weather(), "sensor:slow": Fahrenheit()})
     kit.node.give("sensor:a", {"temp": 20.0, "rh": None})

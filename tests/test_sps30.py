@@ -1,6 +1,7 @@
 """The SPS30 on a serial line and on I2C: the same readings, told faults, and known by its serial number."""
 
 import threading
+import time
 
 import pytest
 
@@ -16,6 +17,7 @@ from mysense.testing.devices.sps30 import Device
 from mysense.testing.i2c import SimulatedBus
 from mysense.testing.serial import Line
 from mysense.trouble import Troubles
+from tests.answers import DAMAGES, Answers
 from tests.kit import until
 from tests.serials import KINDS, read
 
@@ -198,16 +200,44 @@ def test_it_is_on_one_line_only():
         Sensor(port="/dev/ttyUSB0", i2c=Address(0x69))
 
 
-def test_each_bit_that_turns_on_i2c_gives_no_wrong_value(monkeypatch):
-    clock = FastClock(1000)
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_no_byte_of_an_answer_on_i2c_can_be_damaged_and_become_a_value(damage, monkeypatch):
+    monkeypatch.setattr(_sps30, "HOURLY", 0.0)  # its status is asked for each time
+    clock = FastClock(100_000)  # it has something new each time
     chip = Chip(clock=clock)
-    monkeypatch.setattr(_sps30, "DAMAGED", 10**6)
-    with SimulatedBus({0x69: chip}) as bus:
-        made = over_i2c(bus, chip, clock).sensor(warm_up=10.0)
-        with made:
-            assert read(made) == READING
-            for bit in range(60 * 8):
-                bus.flip[0x69] = [bit] if bit < 24 else []
+    answers = Answers(chip)
+    with SimulatedBus({0x69: chip}) as bus, over_i2c(bus, chip, clock).sensor(warm_up=10.0) as made:
+        monkeypatch.setattr(made._port, "pause", lambda seconds: None)
+        assert read(made) == READING
+        until(lambda: answers.spoil(-1, 0, "") or made.read())
+        sizes = answers.sizes
+        assert sizes == [3, 60, 6]
+        for which, size in enumerate(sizes):
+            for at in range(size):
+                answers.spoil(which, at, damage)
                 said = made.read()
                 assert said is None or said == READING
-                chip._new = b""
+                answers.spoil(-1, 0, "")
+                assert read(made) == READING
+
+
+@pytest.mark.parametrize("fault", ["held", "gone", "away"])
+def test_a_bus_that_fails_and_recovers(fault):
+    clock = FastClock(30)
+    chip = Chip(clock=clock)
+    with SimulatedBus({0x69: chip}) as bus:
+        made = over_i2c(bus, chip, clock).sensor()
+        with made:
+            read(made)
+            setattr(bus, fault, {0x69} if fault == "away" else True)
+            begun = time.monotonic()
+            with pytest.raises(OSError):
+                until(lambda: made.read() and None, 5)
+            assert time.monotonic() - begun < 1.5
+        with pytest.raises(OSError):
+            made.open()
+        made.close()
+        setattr(bus, fault, set() if fault == "away" else False)
+        chip.power_up()
+        with made:
+            assert read(made) == READING

@@ -196,7 +196,9 @@ class Bus:
             return UnavailableError(
                 f"{self.path} does not move: a sensor without supply or a short holds it; switch the supply off and on"
             )
-        return error
+        if isinstance(error, UnavailableError | TimeoutError):
+            return error
+        return UnavailableError(f"{self.path} fails ({error.strerror or error}): was its adapter pulled out?")
 
 
 def _behind(error: BaseException | None) -> OSError | None:

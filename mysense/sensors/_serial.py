@@ -3,8 +3,9 @@
 import errno
 import glob
 import re
-from collections.abc import Iterable
-from contextlib import suppress
+import termios
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import field
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -86,6 +87,45 @@ def _advice(port: str, error: OSError) -> str:
     return f"{port} cannot be opened: {error.strerror or error}"
 
 
+class Port:
+    """An open port. OSError says which it is, and what may have happened, whatever the driver of the adapter says."""
+
+    def __init__(self, line: Any) -> None:
+        self._line, self.name = line, line.name
+
+    @property
+    def in_waiting(self) -> int:
+        """Bytes that have come and were not read yet."""
+        with self._told():
+            return int(self._line.in_waiting)
+
+    def read(self, count: int) -> bytes:
+        """Up to so many bytes: those that come in time."""
+        with self._told():
+            return bytes(self._line.read(count))
+
+    def write(self, data: bytes) -> None:
+        """All of *data*."""
+        with self._told():
+            self._line.write(data)
+
+    def wait(self, seconds: float) -> None:
+        """From now on reading takes so long at most."""
+        with self._told():
+            self._line.timeout = seconds
+
+    def close(self) -> None:
+        """Let go."""
+        self._line.close()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, termios.error):
+            raise UnavailableError(f"{self.name} cannot be read or written: was the adapter pulled out?") from None
+
+
 class Question(NamedTuple):
     """Bytes that make a device speak, those that leave it as it was before, and the seconds that this may take."""
 
@@ -115,10 +155,10 @@ class SerialSensor(plugin.Sensor):
         """What the device is called, when this is what it says; None when another says that."""
         return None
 
-    def connect(self, timeout: float) -> Any:
+    def connect(self, timeout: float) -> Port:
         """Open the port, until ``close``; *timeout* is how many seconds it waits for a byte."""
-        self._port = connect(find(self.port, self.usbid), self.baudrate, timeout)
-        return self._port
+        self._port = port = Port(connect(find(self.port, self.usbid), self.baudrate, timeout))
+        return port
 
     def close(self) -> None:
         port, self._port = self._port, None

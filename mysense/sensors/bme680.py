@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from mysense.errors import UnavailableError
 from mysense.options import seconds
 from mysense.plugin import option
-from mysense.sensors._bosch import Weather
+from mysense.sensors._bosch import Weather, compare
 from mysense.sensors._busio import BusIO
 from mysense.telegram import Field
 
@@ -82,6 +82,9 @@ class Sensor(Weather):
         if self.gas and flags(self._result, self._driver._chip_variant) & HOT == HOT:
             values["gas"] = self._driver.gas / 1000
         return values
+
+    def confirm(self) -> None:
+        compare(self._line, self._at, RESULT, skip=2)
 
     def measured(self) -> bool:
         return SKIPPED not in (self._result[2:5], self._result[5:8])

@@ -78,7 +78,7 @@ class Sensor(SerialSensor):
         self.connect(QUIET)
         # A line that is under way while we open would give its last digits as a number.
         self._midway = self._port.read(1) not in (b"", b"\r", b"\n")
-        self._port.timeout = 0.5
+        self._port.wait(0.5)
 
     def read(self) -> Mapping[str, float] | None:
         if not self._lines:

@@ -92,7 +92,7 @@ class Sensor(plugin.Sensor):
 
     def open(self) -> None:
         self._connect()
-        self._socket.sendall(b'?WATCH={"enable":true,"json":false};\n')  # it reads receivers only for those who watch
+        self._say(b'?WATCH={"enable":true,"json":false};\n')  # it reads receivers only for those who watch
 
     def _connect(self) -> None:
         self._heard, self._asked = b"", 0.0
@@ -103,10 +103,22 @@ class Sensor(plugin.Sensor):
             raise UnavailableError(
                 f"no gpsd answers at {self.hostname}:{self.port}: is it installed (apt-get install gpsd) and running?"
             ) from None
+        except OSError as error:
+            why = error.strerror or error
+            raise UnavailableError(f"gpsd at {self.hostname}:{self.port} cannot be reached: {why}") from None
+
+    def _say(self, question: bytes) -> None:
+        try:
+            self._socket.sendall(question)
+        except OSError:
+            raise self._closed() from None
+
+    def _closed(self) -> UnavailableError:
+        return UnavailableError(f"gpsd at {self.hostname}:{self.port} has closed the connection")
 
     def read(self) -> Mapping[str, Value] | None:
         if not self._asked:
-            self._socket.sendall(b"?POLL;\n")
+            self._say(b"?POLL;\n")
             self._asked = time.monotonic()
         for answer in self._answers(time.monotonic() + PATIENCE):
             if answer.get("class") == "POLL":
@@ -145,8 +157,10 @@ class Sensor(plugin.Sensor):
                 heard = self._socket.recv(65536)
             except TimeoutError:
                 return
+            except OSError:
+                heard = b""
             if not heard:
-                raise UnavailableError(f"gpsd at {self.hostname}:{self.port} has closed the connection")
+                raise self._closed()
             self._heard += heard
 
     def _object(self, line: bytes) -> Mapping[str, Any]:
@@ -162,7 +176,7 @@ class Sensor(plugin.Sensor):
         """Asks what is there; no receiver is woken for that."""
         try:
             self._connect()
-            self._socket.sendall(b"?DEVICES;\n")
+            self._say(b"?DEVICES;\n")
             release, receivers = self._about()
         finally:
             self.close()

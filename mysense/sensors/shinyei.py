@@ -6,7 +6,6 @@ after the other. Its own micrograms are not used: they are a quarter too low.
 """
 
 import json
-import time
 from collections.abc import Mapping
 from math import inf
 from typing import Any, ClassVar, Literal
@@ -22,7 +21,7 @@ HEAD = b"{"
 LONGEST = 400
 """Bytes without an end of line that are no line any more."""
 AGAIN = 3.0
-"""Seconds after which the board is told its settings again: opening the port starts it anew, which takes 2."""
+"""Seconds after which it is told or asked again: opening the port starts it anew, which takes 2."""
 TRIES = 12
 """How often."""
 PATIENCE = 20.0
@@ -77,36 +76,38 @@ class Sensor(SerialSensor):
 
     def open(self) -> None:
         self._frames = Frames(self.connect(TICK), HEAD, measure, "PPD42NS", self.log)
-        self._set, self._told, self._tries, self._asked = False, -inf, 0, False
+        self._set, self._asked, self._due, self._tries = False, False, -inf, 0
 
     def read(self) -> Mapping[str, float | None] | None:
         self._speak()
         line = self._frames.next(0.7)
         if line is None:
-            self._frames.expect(PATIENCE + 2 * self.sample * self._asked)
+            self._frames.expect(PATIENCE + 4 * self.sample * self._asked)  # an answer may be lost
             return None
         said = decode(line)
         if "type" in said:
             self._agree(said)
         elif not said:  # so it begins, when it was started anew
-            self._set = self._asked = False
+            self._set, self._asked, self._due = False, False, -inf
         if not self._set or not self._asked or _SMALL not in said or _LARGE not in said:
             return None
-        self._asked = False
+        self._asked, self._due = False, -inf
         return {"pm_25": self._amount("pm25", said[_SMALL]), "pm_10": self._amount("pm10", said[_LARGE])}
 
     def _speak(self) -> None:
-        """Tell the board how it is to measure; then ask it, once for each reading."""
-        if not self._set and time.monotonic() - self._told >= AGAIN:
+        """Tell the board how it is to measure; then ask it, once for each reading, and anew where that is lost."""
+        now = self.clock.monotonic()
+        if now < self._due:
+            return
+        if not self._set:
             if self._tries == TRIES:
                 raise OSError(
                     f"{self._port.name}: the board does not do as it is told: is version 1 of its program on it?"
                 )
-            self._told, self._tries = time.monotonic(), self._tries + 1
-            self._frames.send(self._setting())
-        elif self._set and not self._asked:
-            self._asked = True
-            self._frames.send(b"\n")
+            self._tries += 1
+        self._asked = self._set
+        self._due = now + AGAIN + 2 * self.sample * self._asked
+        self._frames.send(b"\n" if self._asked else self._setting())
 
     def _setting(self) -> bytes:
         return b"C %d %d R\n" % (max(self.interval, 2 * self.sample), self.sample)
@@ -117,6 +118,8 @@ class Sensor(SerialSensor):
             raise OSError(f"{self._port.name}: the board has {said['type']} {said.get('version')}, not PPD42NS 1")
         self._set = bool(said.get("request")) and said.get("sample") == int(self.sample)
         self._asked = self._asked and self._set
+        if self._set and not self._asked:
+            self._due = -inf
 
     def _amount(self, size: str, count: float | None) -> float | None:
         if count is None or self.unit != "ug/m3":
