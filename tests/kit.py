@@ -1,6 +1,5 @@
 """A kit as a process of its own, for tests that look at mysense from outside."""
 
-import json
 import os
 import pty
 import signal
@@ -14,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from mysense.cli.service import running, together
+from tests.felt import felt
 from tests.leaks import watch
 
 
@@ -70,11 +71,11 @@ class Kit:
         assert self.process.poll() is None, self.log.read_text()
 
     def stop(self) -> float:
-        """Stop it as systemd would; how many seconds it took."""
-        begun = time.monotonic()
+        """Stop it as systemd would; how many seconds (``felt``) it took."""
+        begun = felt()
         self.process.terminate()
-        assert self.process.wait(20) == 0, self.log.read_text()
-        return time.monotonic() - begun
+        assert self.process.wait(60) == 0, self.log.read_text()
+        return felt() - begun
 
     def kill(self) -> None:
         """Kill it, if it runs."""
@@ -85,8 +86,9 @@ class Kit:
             watch.look(self.log.read_text(errors="replace"))
 
     def status(self) -> dict[str, Any]:
-        """What ``mysense status`` says."""
-        return json.loads(mysense("status", "-c", self.conf, "--json", code=None).stdout)
+        """What ``mysense status`` says while it runs, asked without the time that this command takes to start."""
+        found = running(self.journal)
+        return together(found) if found else {"pids": [], "journal": None, "workers": []}
 
     def cursor(self, name: str) -> dict[str, Any]:
         """Where one cursor stands."""
