@@ -16,7 +16,7 @@ settings.register_profile("mysense", deadline=None, suppress_health_check=[Healt
 settings.load_profile("mysense")
 
 _numbers = itertools.count()
-pytest_plugins = ["tests.leaks"]
+pytest_plugins = ["tests.leaks", "tests.order"]
 collect_ignore = ["thirdparty"]  # a package of its own: test_thirdparty.py installs and tries it
 
 
