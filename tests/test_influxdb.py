@@ -19,7 +19,8 @@ from mysense.errors import ConfigError, RejectedError, UnavailableError
 from mysense.state import State
 from mysense.telegram import SECOND, Data, Field, Ident, Note
 from tests.kit import received
-from tests.servers import Influxd, free_ports
+from tests.ports import free_ports
+from tests.servers import Influxd
 
 T0 = 1_700_000_000
 

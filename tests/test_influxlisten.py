@@ -34,7 +34,7 @@ from mysense.journal.sqlite import SqliteJournal
 from mysense.telegram import SECOND, Data, Field, Ident, Note
 from mysense.worker import SubscribeWorker
 from tests.kit import Kit, until
-from tests.servers import free_ports
+from tests.ports import free_ports
 from tests.test_protocol import VALUES, lines
 
 T0 = 1_700_000_000

@@ -16,7 +16,8 @@ from mysense.telegram import SECOND
 from tests.felt import felt
 from tests.kit import until
 from tests.packets import CONNACK, SUBACK, packet, publish
-from tests.servers import Mosquitto, free_ports
+from tests.ports import free_ports
+from tests.servers import Mosquitto
 from tests.standins.broker import UNKNOWN_VERSION, WELCOME, Broker
 
 TELEGRAM = b'{"project":"BdP","serial":"k1","data":{"time":%d}}'

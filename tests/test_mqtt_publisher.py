@@ -21,7 +21,8 @@ from mysense.telegram import SECOND, Data, Field, Ident, Note
 from mysense.testing import FastClock, PublisherContract
 from tests.kit import Kit, mysense, until
 from tests.listener import Listener
-from tests.servers import Mosquitto, free_ports
+from tests.ports import free_ports
+from tests.servers import Mosquitto
 from tests.standins.broker import WELCOME, Broker
 
 T0 = 1_700_000_000

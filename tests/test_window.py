@@ -96,14 +96,14 @@ def test_a_fast_sensor_and_a_long_interval_do_not_fill_the_memory(outliers):
     assert len(json.dumps(made.saved())) < 2 * 8 * KEPT
 
 
-@given(st.lists(st.integers(0, 10**6), min_size=KEPT + 1, max_size=KEPT * 5))
-def test_what_is_kept_of_many_readings_is_every_so_many(values):
+@given(st.integers(KEPT + 1, KEPT * 5))
+def test_what_is_kept_of_many_readings_is_every_so_many(count):
     made = Window(lambda _: How("median"))
-    for value in values:
+    for value in range(count):
         made.add({"x": value})
     [[_, _, _, _, _, step, kept]] = made.saved()["series"].values()
 
-    assert kept == values[::step]
+    assert kept == [*range(0, count, step)]
     assert KEPT // 2 <= len(kept) <= KEPT
 
 
