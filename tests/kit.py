@@ -19,13 +19,15 @@ from tests.leaks import watch
 
 
 def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
-    """Wait until a condition holds and return what it gave; fail when it does not in time."""
-    never, end, begun = threading.Event(), time.monotonic() + seconds, time.monotonic()
+    """Wait until a condition holds and return what it gave; fail when it does not in time (``felt``)."""
+    never, begun, end = threading.Event(), time.monotonic(), felt() + seconds
+    looking = begun
     while not (value := condition()):
-        looked = time.monotonic()
-        assert looked < end, "it did not happen in time"
-        never.wait(max(0.01, looked - begun))  # a look that costs much is not taken all the time
-        begun = time.monotonic()
+        now = time.monotonic()
+        assert felt() < end, "it did not happen in time"
+        # At first it looks often, later less; a look that costs much is not taken all the time.
+        never.wait(max(0.001, min((now - begun) / 10, 0.02), now - looking))
+        looking = time.monotonic()
     return value
 
 
