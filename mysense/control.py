@@ -1,6 +1,7 @@
 """Ask a running daemon: one JSON line each way, over a Unix socket beside the journal."""
 
 import json
+import logging
 import os
 import socket
 import threading
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from mysense.errors import UnavailableError
+
+log = logging.getLogger("mysense")
 
 Answer = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 _LIMIT = 100  # a Unix socket's path may have 107 bytes
@@ -63,8 +66,10 @@ class Listener:
                     with peer.makefile("rwb") as stream:
                         question = json.loads(stream.readline(65536))
                         stream.write(json.dumps(self._answer(question)).encode() + b"\n")
-                except (OSError, ValueError):  # whoever asked has gone, or asked nonsense
+                except (OSError, ValueError, RecursionError):  # whoever asked has gone, or asked nonsense
                     continue
+                except Exception:  # or nobody could ask any more
+                    log.exception("a question was not answered: a bug in mysense; please report it")
 
     def close(self) -> None:
         """Stop listening."""

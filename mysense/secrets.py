@@ -79,17 +79,26 @@ def readable(plugin: Any, section: str) -> list[str]:
     told = []
     for option in ("password_file", "token_file", "key_file"):
         file = getattr(plugin, option, None)
-        if isinstance(file, Path) and open_to_others(file):
-            told.append(f"[{section}] {option} {file} can be read by others: chmod 600 {file}")
+        if isinstance(file, Path) and (command := closing(file)):
+            told.append(f"[{section}] {option} {file} can be read by others: {command}")
     return told
 
 
-def open_to_others(file: Path) -> bool:
-    """Whether others than its owner can read a file."""
+def closing(file: Path) -> str:
+    """The command that closes a file to others, and not to us; empty where they cannot read it.
+
+    A group that is not our own was given the file on purpose: the service's, mostly.
+    """
     try:
-        return bool(file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
+        said = file.stat()
     except OSError:
-        return False
+        return ""
+    ours, group = said.st_uid == os.getuid(), said.st_gid == os.getgid()
+    if not said.st_mode & (stat.S_IROTH | (stat.S_IRGRP if ours and group else 0)):
+        return ""
+    if ours:
+        return f"chmod {'600' if group else '640'} {file}"
+    return f"chmod 640 {file}" if group else f"chgrp {os.getgid()} {file}; chmod 640 {file}"
 
 
 def unverified(plugin: Any, section: str) -> list[str]:

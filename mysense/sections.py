@@ -75,10 +75,8 @@ class Reader:
         self._unknown()
         if self.problems:
             raise ConfigError(*sorted(self.problems, key=self._line))
-        if path and self._written and secrets.open_to_others(path):
-            self.notices.append(
-                f"{path} holds {' and '.join(self._written)}, and can be read by others: chmod 600 {path}"
-            )
+        if path and self._written and (command := secrets.closing(path)):
+            self.notices.append(f"{path} holds {' and '.join(self._written)}, and can be read by others: {command}")
         self._look_at_fields([end for end in ends if end.options.enabled])
         if meta := self._filled.get("meta"):
             extra: dict[str, Item] = dict(meta.texts)

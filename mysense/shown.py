@@ -3,14 +3,16 @@
 import json
 import re
 import traceback
-from urllib.parse import quote
+from base64 import b64encode
+from collections.abc import Iterator
+from urllib.parse import quote, quote_plus
 
 MASK = "********"
 """What stands where a secret would."""
 SHORTEST = 4
 """Signs of a secret that is looked for: a shorter one is found in every other word."""
 
-_MOST = 1000
+_MOST = 2000
 _learnt: dict[str, None] = {}  # the newest last
 _SHAPES = (  # what a secret stands behind in texts that are not ours, kept; and the secret
     r"(://[^\s/:@]*:)[^\s/]+(?=@)",
@@ -26,11 +28,22 @@ def learn(secret: str) -> None:
     """Remember a secret: from now on ``masked`` hides it, whoever tells it."""
     if len(secret) < SHORTEST:
         return
-    for form in (secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], quote(secret, safe="")):
+    for form in _forms(secret):
         _learnt.pop(form, None)
         _learnt[form] = None
     while len(_learnt) > _MOST:  # passwords that were changed long ago
         del _learnt[next(iter(_learnt))]
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """A secret as it may stand in a text: as it is, in Python, in JSON, in an address, inside of Base64."""
+    data = secret.encode("utf-8", "surrogateescape")
+    yield from (secret, repr(secret)[1:-1], ascii(secret)[1:-1], repr(data)[2:-1], json.dumps(secret)[1:-1])
+    yield from (quote(data, safe=""), quote_plus(data))
+    for before in range(3):  # bytes that stand before it, modulo three; only whole signs of it are looked for
+        first, last = -(-before * 8 // 6), (before + len(data)) * 8 // 6
+        if last - first > SHORTEST:
+            yield b64encode(bytes(before) + data).decode()[first:last]
 
 
 def masked(text: str) -> str:

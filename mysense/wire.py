@@ -244,7 +244,9 @@ def _decode(message: Any, idents: MutableMapping[tuple[str, str], Ident]) -> Ite
         ident = idents.get(name) or idents.setdefault(name, Ident(*name))
     if "note" in message:
         note = dict(message["note"])
-        yield Note(ident, _time(note), str(note["kind"]), str(note.get("text", "")), flat(note.get("values", {})))
+        if not (kind := str(note["kind"])):
+            raise ValueError("a note without its 'kind'")
+        yield Note(ident, _time(note), kind, str(note.get("text", "")), flat(note.get("values", {})))
         return
     records = message["data"] if isinstance(message["data"], list) else [message["data"]]
     raw = said if isinstance(said := message.get("raw"), str) else ""

@@ -118,7 +118,7 @@ class Disk:
 
     @contextmanager
     def failing(self, after: int = 0, error: int = FULL) -> Iterator[None]:
-        """Every write fails, from the one after *after* more on, until this has ended."""
+        """Every write, truncation and sync fails, from the one after *after* more on, until this has ended."""
         with self._lock:
             self._left, self._error = after, error
         try:
@@ -182,11 +182,15 @@ class Disk:
 
     def _truncate(self, file: int, size: int) -> int:
         path, usual = self._paths[file]
+        if error := self._fails():
+            return error
         self._note(Event("truncate", path, size))
         return int(usual.truncate(file, size))
 
     def _sync(self, file: int, flags: int) -> int:
         path, usual = self._paths[file]
+        if error := self._fails():
+            return error
         result = int(usual.sync(file, flags))
         self._note(Event("sync", path))
         return result

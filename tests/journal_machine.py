@@ -6,6 +6,7 @@ Hypothesis chooses what is done, and when something differs it finds the shortes
 import multiprocessing
 import sqlite3
 import subprocess
+from collections.abc import Callable
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from multiprocessing.connection import Connection
@@ -259,6 +260,17 @@ class SqliteMachine(JournalMachine):
         self.possible.append(self.model.copy())
         self.history.append(self.possible[-1])
 
+    def failed(self, what: Callable[[JournalModel], None]) -> None:
+        """Something failed: it is not done. When it was the sync that failed, it may be there after a kill.
+
+        Then whoever brought it brings it again, and it is known as a repeat.
+        """
+        self.acknowledged()
+        perhaps = self.model.copy()
+        what(perhaps)
+        self.possible.insert(0, perhaps)
+        self.history.insert(len(self.history) - 1, perhaps)
+
     @rule()
     def reopen(self) -> None:
         self.journal.close()
@@ -326,6 +338,7 @@ class SqliteMachine(JournalMachine):
         known = dict(plain(before.entries))
         assert kept == {seq: known[seq] for seq in kept}
         assert all(cursor.seq <= self.model.last for cursor in self.model.cursors.values())
+        self.committed()
         if kept:
             assert self.journal.append([data(10**6)]) > max(kept)
             self.model.append([data(10**6)], "", None, {})
@@ -364,21 +377,34 @@ class SqliteMachine(JournalMachine):
         first = self.journal.status().first
         assert error == FULL or first == before
         self.model.drop(first - 1)
+
+        def stored(model: JournalModel) -> None:
+            model.append(batch, SOURCES[1], "7", {"k": "7"})
+
         if done:
-            self.model.append(batch, SOURCES[1], "7", {"k": "7"})
-        self.committed() if done else self.acknowledged()
+            stored(self.model)
+            self.committed()
+        else:
+            self.failed(stored)
 
     @rule(name=st.sampled_from(NAMES), error=st.sampled_from((FULL, BROKEN)), after=st.integers(0, 2))
     def a_cursor_meets_a_failing_disk(self, name: str, error: int, after: int) -> None:
         """What could not be written is not done, and can be done again."""
+        back = name in self.live
+
+        def moved(model: JournalModel) -> None:
+            there = CursorModel(model.first - 1)
+            model.cursors[name] = there if back else model.cursors.get(name, there)
+
         with failing(after, error) as failed:
-            if name not in self.live:
-                self.live[name] = self.journal.cursor(name)
-                self.model.cursors.setdefault(name, CursorModel(self.model.first - 1))
-            else:
+            if back:
                 self.live[name].rewind(self.model.first)
-                self.model.cursors[name] = CursorModel(self.model.first - 1)
-        self.acknowledged() if failed else self.committed()
+            else:
+                self.live[name] = self.journal.cursor(name)
+            moved(self.model)
+            self.committed()
+        if failed:
+            self.failed(moved)
 
     def teardown(self) -> None:
         super().teardown()

@@ -2,6 +2,8 @@
 
 import json
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -84,6 +86,19 @@ def test_start_status_stop(kit):
     assert "stopped" in stopped
     assert "not running" in after
     assert "not running" in nothing
+
+
+def test_a_daemon_that_needs_long_to_start_is_not_called_dead(kit):
+    impatient = "from mysense import cli; from mysense.cli import service; service.READY = 0.0; cli.main()"
+    done = subprocess.run(
+        [sys.executable, "-c", impatient, "start", "-c", kit.conf], capture_output=True, text=True, timeout=60
+    )
+    until(lambda: kit.status()["pids"])
+    mysense("stop", "-c", kit.conf)
+
+    assert done.returncode == 0, done.stderr
+    assert "does not answer yet" in done.stdout
+    assert "'mysense status' tells" in done.stdout
 
 
 def test_run_once_delivers_one_data_telegram_and_ends(kit, tmp_path):

@@ -1,12 +1,13 @@
 """A whole kit in one process: sensors, journal and publishers, started and stopped."""
 
+import socket
 import threading
 
 import pytest
 
 from mysense import control
 from mysense.daemon import Daemon
-from mysense.errors import JournalError
+from mysense.errors import JournalError, UnavailableError
 from mysense.plugin import Publisher, Sensor, option
 from mysense.settings import DaemonOptions, End, EndOptions, Identity, JournalOptions, PublisherOptions, Settings
 from mysense.telegram import SECOND, Data, Field, Ident, Note
@@ -259,6 +260,12 @@ def test_it_answers_questions_while_it_runs(run, tmp_path):
     answer = control.ask(path, {"do": "status"})
     assert control.ask(path, {"do": "retry", "section": "publisher:far"}) == {"sections": ["publisher:far"]}
     assert control.ask(path, {"do": "dance"}) == {"error": "unknown question"}
+    for nonsense in (b"[" * 60_000, b"\xff", b"", b'{"do": ["status"]}'):
+        with socket.socket(socket.AF_UNIX) as peer:
+            peer.connect(str(path))
+            peer.sendall(nonsense + b"\n")
+            peer.recv(1000)
+    assert control.ask(path, {"do": "status"})["pid"] == answer["pid"]
     kit.stop()
 
     assert answer["node"] == "Test_k1"
@@ -275,6 +282,18 @@ def test_a_path_too_long_for_a_socket_is_none_for_us(tmp_path):
     listener.close()
 
     assert answer == {"heard": "x"}
+
+
+def test_a_question_that_meets_a_bug_is_not_the_last_one(tmp_path, caplog):
+    path = control.socket_path(tmp_path / "journal.db")
+    listener = control.Listener(path, lambda question: {"heard": 1 / question["by"]})
+    with pytest.raises(UnavailableError):
+        control.ask(path, {"by": 0})
+    answer = control.ask(path, {"by": 1})
+    listener.close()
+
+    assert answer == {"heard": 1}
+    assert "ZeroDivisionError" in caplog.text
 
 
 class Buggy(Counter):

@@ -226,6 +226,16 @@ def test_what_mysense_publishes_comes_out_as_it_was(listen):
     assert came == by_node
 
 
+def test_a_note_of_no_kind_is_data_as_any_other_line(listen):
+    there = listen()
+    assert there.write("Inf_k1", f'station kind="",text="begun" {T0}\n', precision="s") == (204, "")
+
+    [data] = [t for t in there.telegrams() if not isinstance(t, Ident)]
+    assert isinstance(data, Data)
+    assert data.values["text"] == "begun"
+    assert list(wire.decode([wire.encode(data)]))
+
+
 def test_the_examples_come_out_as_they_are(listen):
     there = listen()
     sent = list(examples.telegrams())

@@ -160,6 +160,33 @@ def test_a_listener_is_on_this_machine_alone_unless_told_otherwise():
     assert Subscriber(hostname="0.0.0.0")._warning(Access("ios", SECRETS[0])) == ""
 
 
+@pytest.mark.parametrize(
+    ("begin", "more", "code"),
+    [(WRITE.removesuffix(b"\r\n"), b"X: %s\r\n", b"431"), (b"POST /write?db=", b"%s", b"414")],
+)
+def test_headers_without_end_are_read_no_further(begin, more, code):
+    with ExitStack() as stack:
+        near, far = (stack.enter_context(each) for each in pair())
+        thread = threading.Thread(target=Conversation, args=(far, "192.0.2.7", intake(0.0), False))
+        thread.start()
+        near.settimeout(20)
+        near.sendall(begin)
+        for _ in range(5):
+            near.sendall(more % (b"a" * 60_000))
+        near.shutdown(socket.SHUT_WR)
+        said = near.recv(1000)
+        thread.join(20)
+
+        assert not thread.is_alive()
+        assert said.startswith(b"HTTP/1.1 " + code)
+
+
+def test_many_requests_may_come_over_one_connection():
+    said = answers("192.0.2.7", intake(0.0), *[PING] * 5000)  # together more than the headers of one may have
+
+    assert [each[:3] for each in said] == ["204"] * 5000
+
+
 def test_a_client_that_drips_is_cut_off_wherever_it_is():
     for begun in (b"", b"POST /write?db=x HTTP/1.1\r\nHost: x\r\n", WRITE.replace(b"Length: 0", b"Length: 500")):
         near, far = pair()

@@ -12,6 +12,8 @@ import pytest
 
 from mysense import control
 from mysense.errors import UnavailableError
+from mysense.journal.sqlite import SqliteJournal
+from mysense.testing.journal import data
 from tests.kit import until
 
 ROOT = Path(__file__).parent.parent
@@ -145,6 +147,34 @@ def test_without_a_place_for_the_journal_it_says_which_place_that_is(folder, con
     assert (
         done.stderr == f"mysense: {folder / 'state' / 'journal.db'}: the journal cannot be written: Permission denied\n"
     )
+
+
+def test_who_is_in_the_group_may_look_into_the_journal_though_no_daemon_runs(folder, conf):
+    journal = SqliteJournal(folder / "state" / "journal.db")
+    journal.append([data(n) for n in range(3)])
+    journal.close()
+    (folder / "state" / "journal.db").chmod(0o640)
+    (folder / "state").chmod(0o750 if os.getuid() == 0 else 0o550)
+    if os.getuid() == 0:
+        for path in (folder / "state", folder / "state" / "journal.db"):
+            os.chown(path, 0, STRANGER)
+    env = {"PYTHONPATH": f"{ROOT}:{sysconfig.get_path('purelib')}", "STATE_DIRECTORY": str(folder / "state")}
+
+    def asked(*words):
+        command = [python(), "-m", "mysense", *words, "-c", str(conf)]
+        return subprocess.run(command, env=env, cwd="/", capture_output=True, text=True, timeout=60, **stranger())
+
+    assert "4 entries" in asked("status").stdout
+    assert asked("journal", "export").stdout.count("\n") == 4
+    os.chown(folder / "state", 0, 0) if os.getuid() == 0 else (folder / "state").chmod(0o000)
+    try:
+        for words in (("status",), ("journal", "status"), ("check",)):
+            done = asked(*words)
+            assert done.returncode == 1
+            assert "Permission denied" in done.stderr + done.stdout
+            assert "Traceback" not in done.stderr
+    finally:
+        (folder / "state").chmod(0o755)
 
 
 def test_in_a_folder_of_somebody_else_the_file_of_the_machine_is_found(folder, conf):

@@ -1,5 +1,7 @@
 """Names and passwords from the environment and from files."""
 
+import os
+
 import pytest
 
 from mysense import config, options, registry, secrets
@@ -92,6 +94,27 @@ def test_a_secret_file_that_others_can_read_is_named(tmp_path, option):
     ]
     file.chmod(0o600)
     assert secrets.readable(section, "publisher:x") == []
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize(
+    ("owner", "mode", "command"),
+    [
+        ((0, 0), 0o600, ""),
+        ((0, 61000), 0o640, ""),  # as 'mysense install-service' makes MySense.conf
+        ((0, 61000), 0o644, "chmod 640 {file}"),
+        ((61000, 0), 0o640, ""),
+        ((61000, 0), 0o644, "chmod 640 {file}"),
+        ((61000, 61000), 0o644, "chgrp 0 {file}; chmod 640 {file}"),
+    ],
+)
+def test_what_is_advised_leaves_the_file_readable_to_us(tmp_path, owner, mode, command):
+    file = tmp_path / "secret"
+    file.touch()
+    file.chmod(mode)
+    os.chown(file, *owner)
+
+    assert secrets.closing(file) == command.format(file=file)
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,7 @@ def test_a_place_of_zeros_is_no_place():
      ('{"project":"a","serial":"b","data":{"time":"noon","x":1}}', "'noon' is not a time"),
      ('{"project":"a","serial":"b","data":{"time":true,"x":1}}', "True is not a time"),
      ('{"ident":{"project":"a","serial":"b","geolocation":"north"}}', "'north' is not a place"),
+     ('{"project":"a","serial":"b","note":{"time":1,"kind":"","text":"begun"}}', "without its 'kind'"),
      ("[" * 100_000, "line 2"),
      ('{"project":"a","serial":"b","data":{"time":1,"x":"\\ud800"}}', "not Unicode")],
 )  # fmt: skip

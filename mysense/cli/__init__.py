@@ -8,7 +8,7 @@ import click
 
 from mysense import __version__
 from mysense.errors import ConfigError, JournalError
-from mysense.shown import printable
+from mysense.shown import masked, printable
 
 CONFIGURATION = 78
 """Exit code when MySense.conf is wrong (EX_CONFIG of sysexits.h)."""
@@ -86,7 +86,7 @@ def main() -> None:
         sys.exit(error.exit_code)
     except ConfigError as error:
         for problem in error.problems:
-            click.echo(printable(problem), err=True)
+            click.echo(printable(masked(problem)), err=True)
         sys.exit(CONFIGURATION)
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has seen enough

@@ -21,7 +21,7 @@ from mysense.shown import printable
 from mysense.telegram import SECOND
 
 READY = 10.0
-"""Seconds within which a daemon that was started must answer."""
+"""Seconds for which a daemon that was started is waited for; it may need longer for a large or damaged journal."""
 _DOUBTS = {"doubted": "that cannot be true", "outliers": "left out as outliers"}
 GONE = 10.0
 """Seconds within which a daemon that was told to stop must be gone; it needs 5 at most."""
@@ -75,10 +75,14 @@ def start(ctx: click.Context) -> None:
             [sys.executable, "-P", "-m", "mysense", "run", "-c", str(chosen.path)],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
-    wait_until(lambda: daemon.poll() is not None or running(journal), READY)
-    if daemon.poll() is not None or not running(journal):
+    answers = wait_until(lambda: daemon.poll() is not None or running(journal), READY)
+    if daemon.poll() is not None:
         last = told.read_text(errors="replace").splitlines()[-5:]
         raise click.ClickException("\n".join([f"the daemon did not start; {told} ends with:", *last]))
+    if not answers:
+        click.echo(f"mysense starts, process {daemon.pid}, and does not answer yet; it logs to {told}")
+        click.echo("'mysense status' tells when it runs")
+        return
     click.echo(f"mysense runs, process {daemon.pid}; it logs to {told}")
 
 
@@ -130,10 +134,12 @@ def status(ctx: click.Context, as_json: bool) -> None:
 def _numbers(path: Path) -> dict[str, Any] | None:
     """The journal in numbers while nobody runs; None when there is none, or it is just being made."""
     try:
+        if not path.exists():
+            return None
         journal = SqliteJournal.open_existing(path)
         numbers = status_of(journal)
         journal.close()
-    except (OSError, JournalError, sqlite3.OperationalError):
+    except (JournalError, sqlite3.OperationalError):  # it has no tables yet
         return None
     return numbers
 

@@ -9,7 +9,6 @@ from mysense.journal import Dating
 
 _TABLES = {
     "ident": ("id", "id, node, digest, since, body"),
-    "entry": ("seq", "seq, kind, ident, time, body, boot"),
     "boot": ("number", "number, id, start, dating"),
     "written": ("seq", "seq, time"),
     "rejected": ("number", "number, cursor, seq, time, reason, body"),
@@ -18,8 +17,12 @@ _TABLES = {
     "lane": ("", "cursor, name, seq, nodes, reason, blocked"),
     "state": ("", "owner, key, value"),
     "source": ("", "name, position"),
+    "entry": ("seq", "seq, kind, ident, time, body, boot"),
 }
-"""The tables worth saving: their number, if they have one, and their columns."""
+"""The tables worth saving: their number, if they have one, and their columns. The large one is the last."""
+
+UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
+"""What reading a damaged file raises: it may spoil SQLite's own message, which quotes the names in it."""
 
 _PAGE = 200
 
@@ -84,7 +87,7 @@ def looks_sound(db: sqlite3.Connection) -> bool:
             "SELECT ifnull((SELECT max(seq) FROM entry), 0), ifnull((SELECT min(seq) FROM entry), 1),"
             " ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'entry'), 0)"
         )
-    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         return not may_be_damaged(error)
     finally:
         db.text_factory = str
@@ -93,9 +96,14 @@ def looks_sound(db: sqlite3.Connection) -> bool:
 
 def may_be_damaged(error: Exception) -> bool:
     """Whether an error at the start is one that a damaged file gives; if it has another reason, it is raised again."""
-    if isinstance(error, sqlite3.Error) and _code(error) in _TROUBLE:
+    if is_trouble(error):
         raise error
     return True
+
+
+def is_trouble(error: Exception) -> bool:
+    """Whether SQLite fails for a reason that is not the file's, and that may go."""
+    return isinstance(error, sqlite3.Error) and _code(error) in _TROUBLE
 
 
 def set_aside(path: Path, mark: str) -> Path:
@@ -108,25 +116,32 @@ def set_aside(path: Path, mark: str) -> Path:
     return aside
 
 
-def carry_over(damaged: Path, db: sqlite3.Connection) -> str:
-    """Copy what can be read into a new journal; a sentence with the numbers."""
+def carry_over(damaged: Path, db: sqlite3.Connection, room: int) -> str:
+    """Copy what can be read into a new journal; a sentence with the numbers.
+
+    Where *room* on the disk, in bytes, is too little for all entries, the newest are taken that fit into it.
+    """
     try:
         old = sqlite3.connect(f"{damaged.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
     except sqlite3.Error:
         return "nothing of it could be read"
     old.text_factory = readable
     counts, failed = {}, False
+    first, last = _span(old, "entry", "seq")
+    behind = max(first, last - int((last - first) * min(1.0, max(0, room) / _size(damaged))))
     db.execute("BEGIN IMMEDIATE")
     for table, (number, columns) in _TABLES.items():
         counts[table] = 0
         columns = _there(old, table, columns)
         marks = ",".join("?" * (columns.count(",") + 1))
-        for row in _rows(old, table, number, columns) if columns else ():
+        for row in _rows(old, table, number, columns, behind if table == "entry" else 0) if columns else ():
             if row is None:
                 failed = True
                 continue
             db.execute(f"INSERT OR IGNORE INTO {table} ({columns}) VALUES ({marks})", row)
             counts[table] += 1
+    if behind > first:
+        _leave(db, first, behind)
     for table in _TABLES:
         bad = db.execute(f"DELETE FROM {table} WHERE NOT ({_GOOD[table]})").rowcount
         counts[table], failed = counts[table] - bad, failed or bad > 0
@@ -146,32 +161,50 @@ def carry_over(damaged: Path, db: sqlite3.Connection) -> str:
     db.execute("COMMIT")
     old.close()
     lost = "; some of it could not be read" if failed else ""
+    if behind > first:
+        lost += "; the disk has no room for what is older, which is only there"
     return (
         f"{counts['entry']} entries and {counts['cursor']} cursors were carried over{lost}; it goes on at {highest + 1}"
     )
+
+
+def _size(path: Path) -> int:
+    """Bytes of a journal, and of the log beside it."""
+    parts = (path, path.with_name(f"{path.name}-wal"))
+    return max(1, sum(part.stat().st_size for part in parts if part.exists()))
+
+
+def _leave(db: sqlite3.Connection, first: int, last: int) -> None:
+    """Entries behind *first* up to *last* are not carried over: who has not passed them has lost them."""
+    sql = "UPDATE cursor SET lost = lost + :last - max(seq, :first), seq = :last WHERE seq < :last"
+    db.execute(sql, {"first": first, "last": last})
+    db.execute("UPDATE lane SET seq = :last + 1 WHERE seq <= :last", {"last": last})
 
 
 def _there(old: sqlite3.Connection, table: str, columns: str) -> str:
     """Those of the columns that the file has: one of an older mysense has fewer, and no boots."""
     try:
         there = {row[1] for row in old.execute(f"PRAGMA table_info({table})")}
-    except sqlite3.Error:
+    except UNREADABLE:
         return columns
     return columns if table != "boot" and not there else ", ".join(n for n in columns.split(", ") if n in there)
 
 
-def _rows(old: sqlite3.Connection, table: str, number: str, columns: str) -> Iterator[tuple[Any, ...] | None]:
-    """The rows that can be read; None for a place that cannot."""
+def _rows(
+    old: sqlite3.Connection, table: str, number: str, columns: str, behind: int
+) -> Iterator[tuple[Any, ...] | None]:
+    """The rows that can be read, those of a table with numbers from *behind* one on; None for a place that cannot."""
     if not number:
         for order in ("", f"ORDER BY {columns.split(',')[0]} DESC"):  # up to the bad place, from either side
             try:
                 yield from old.execute(f"SELECT {columns} FROM {table} {order}")
-            except (sqlite3.Error, UnicodeDecodeError):
+            except UNREADABLE:
                 yield None
             else:
                 return
         return
     after, last = _span(old, table, number)
+    after = max(after, behind)
     while after < last:
         yield from _between(old, f"SELECT {columns} FROM {table} WHERE {number} > ? AND {number} <= ?", after, _PAGE)
         after += _PAGE
@@ -181,7 +214,7 @@ def _between(old: sqlite3.Connection, sql: str, after: int, count: int) -> list[
     """Rows by their numbers; where some cannot be read, the others."""
     try:
         return old.execute(sql, (after, after + count)).fetchall()
-    except sqlite3.Error:
+    except UNREADABLE:
         if count == 1:
             return [None]
     half = count // 2
@@ -204,7 +237,7 @@ def _one(old: sqlite3.Connection, sql: str) -> int:
     """A number, if it can be read and be true, else 0."""
     try:
         row = old.execute(sql).fetchone()
-    except (sqlite3.Error, UnicodeDecodeError):
+    except UNREADABLE:
         return 0
     return row[0] if row and isinstance(row[0], int) and 0 <= row[0] <= 2**62 else 0
 

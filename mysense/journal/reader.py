@@ -11,8 +11,8 @@ from typing import Any
 from mysense.errors import UnavailableError
 from mysense.journal import Boot, Dating, Entry, Parked, codec, entry_of, schema
 from mysense.journal.cursor import lane_of
-from mysense.journal.damaged import is_damage, is_text, readable
-from mysense.journal.files import connect
+from mysense.journal.damaged import is_damage, is_text, is_trouble, readable
+from mysense.journal.files import connect, connect_to_look
 from mysense.telegram import Ident
 
 POLL = 0.25
@@ -30,7 +30,7 @@ class Reader:
 
     def __init__(self, path: Path, reading: bool, damage: Callable[[], None] = lambda: None) -> None:
         self._damage = damage
-        self._db = connect(path, reading)
+        self._db = connect_to_look(path) if reading else connect(path)
         if reading and self._db.execute("PRAGMA user_version").fetchone() == (1,):
             schema.run(self._db, schema.VERSION_1)
         self._lock = threading.Lock()
@@ -50,6 +50,8 @@ class Reader:
             try:
                 return self._rows(sql, args)
             except sqlite3.DatabaseError as error:
+                if is_trouble(error):
+                    raise UnavailableError(f"the journal cannot be read: {error}") from error
                 if not is_damage(error):
                     raise
                 self._damage()

@@ -14,8 +14,9 @@ class Reserve:
 
     def __init__(self, journal: Path, max_size: int) -> None:
         self._path = journal.with_name(f"{journal.name}.reserve")
-        self._size = min(SIZE, max_size // 25)
-        self.pages = max(25, self._size // 2 // PAGE)
+        self.size = min(SIZE, max_size // 25)
+        """Bytes that it has where the disk has them."""
+        self.pages = max(25, self.size // 2 // PAGE)
         """How many pages may wait in the write-ahead log: the reserve must hold them, and a commit beside,
         since on a full disk nothing can be deleted before they are in the file, which may grow by all of them."""
         self.take()
@@ -24,8 +25,7 @@ class Reserve:
         """Take the room, if it is there; with *part*, three quarters of what there is, if that is less."""
         if self._path.exists():
             return
-        disk = os.statvfs(self._path.parent)
-        size, room = self._size, disk.f_bavail * disk.f_frsize
+        size, room = self.size, self.room()
         if part:
             size = min(size, room // 4 * 3)
         if size > room or not size:
@@ -35,6 +35,15 @@ class Reserve:
                 os.posix_fallocate(file.fileno(), 0, size)
         except OSError:  # not on this file system: then there is none
             self._path.unlink(missing_ok=True)
+
+    def room(self) -> int:
+        """Bytes that are left on the disk."""
+        disk = os.statvfs(self._path.parent)
+        return disk.f_bavail * disk.f_frsize
+
+    def short(self) -> bool:
+        """Whether less is left than there would be in the reserve."""
+        return self.room() < self.size
 
     def give(self) -> bool:
         """Give the room back; whether there was any."""

@@ -63,7 +63,7 @@ class SqliteJournal:
         self.locks.enter()
         self._reserve, self._told = Reserve(self.path, max_size), -inf
         try:
-            self._write, self._notes = open_sound(self.path, self.locks, str(self._opened // SECOND))
+            self._write, self._notes = open_sound(self.path, self.locks, self._reserve, str(self._opened // SECOND))
         except BaseException:
             self.locks.close()
             raise

@@ -153,7 +153,7 @@ def data(known: Known, time: int, measurement: str, point: Mapping[str, Value], 
 def note(known: Known, time: int, point: Mapping[str, Value]) -> Note | None:
     """The note of a point of ``station``; None where it is none."""
     kind, text = point.get("kind"), point.get("text")
-    if not isinstance(kind, str) or not isinstance(text, str):
+    if not (isinstance(kind, str) and kind and isinstance(text, str)):
         return None
     values = {k: v for k, v in point.items() if k not in (*_OWN_TAGS, "label", "kind", "text")}
     return Note(known.ident, time, kind, text, values)

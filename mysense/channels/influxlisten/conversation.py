@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
+from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler
 from math import inf
 from typing import Any
@@ -21,6 +22,9 @@ SLOWEST = 1000
 """Bytes a second that must come at least, once the first seconds are over."""
 FORM = 65536
 """Bytes of a form that are read."""
+HEAD = 100_000
+"""Bytes of the first line and the headers of a request after which no more of them are read. ``http.server`` has
+limits of its own: for the first line (65,536), which must not be above this one, and for each header."""
 _WRITES: dict[str, Answers] = {"/write": V1(), "/api/v2/write": V2(), "/api/v3/write_lp": V3()}
 _METHODS = {"/ping": ("GET", "HEAD"), "/health": ("GET", "HEAD"), "/query": ("GET", "POST")} | dict.fromkeys(
     _WRITES, ("POST",)
@@ -28,29 +32,41 @@ _METHODS = {"/ping": ("GET", "HEAD"), "/health": ("GET", "HEAD"), "/query": ("GE
 
 
 class Patient(io.RawIOBase):
-    """What a client sends, as long as it keeps sending: TimeoutError when it is too slow."""
+    """What a client sends, as long as it keeps sending: TimeoutError when it is too slow.
+
+    HTTPException, which ``http.server`` answers, when the headers do not come to an end.
+    """
 
     def __init__(self, sock: socket.socket, timeout: float) -> None:
         self._sock, self._timeout = sock, timeout
         self._first, self._end, self._last = timeout, 0.0, inf
+        self._head: float = HEAD
 
     def readable(self) -> bool:
         return True
 
     def rest(self, seconds: float) -> None:
         """The next request may take so long to begin."""
-        self._first, self._end = seconds, 0.0
+        self._first, self._end, self._head = seconds, 0.0, HEAD
+
+    def head_is_over(self) -> None:
+        """What comes now is the body, which has limits of its own."""
+        self._head = inf
 
     def hurry(self, seconds: float) -> None:
         """What is still to come is awaited so long and no longer."""
         self._end = self._last = time.monotonic() + seconds
+        self._head = inf
 
     def readinto(self, buffer: Any) -> int:
+        if self._head <= 0:
+            raise HTTPException(f"more than {HEAD} bytes of headers")
         wait = self._end - time.monotonic() if self._end else self._first
         if wait <= 0:
             raise TimeoutError("the client is too slow")
         self._sock.settimeout(wait)
         count = self._sock.recv_into(buffer)
+        self._head -= count
         now = time.monotonic()
         latest = now + self._timeout  # however much has come: who stops is gone after the timeout
         self._end = min((self._end or latest) + count / SLOWEST, latest, self._last)
@@ -103,6 +119,7 @@ class Conversation(BaseHTTPRequestHandler):
 
     def _answer_request(self) -> None:
         answers: Answers = V1()
+        self._patient.head_is_over()
         try:
             self._unread = body.expected(self.headers)
             if self.headers.defects:
@@ -183,7 +200,7 @@ class Conversation(BaseHTTPRequestHandler):
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """What http.server itself has to refuse."""
-        self.close_connection = True
+        self.close_connection = self._unread = True
         self._say(HTTPStatus(code), {"error": message or HTTPStatus(code).phrase})
 
     def version_string(self) -> str:
