@@ -12,6 +12,9 @@ ARGS ?=
 SERVERS = influxdb:influxd influxdb-client:influx victoria-metrics:victoria-metrics mosquitto:mosquitto
 SERVERS += systemd:systemd-analyze faketime:faketime gpsd:gpsd
 
+# Processes that run tests: these wait half of their time, for servers, clocks and serial lines.
+TESTERS ?= $$(expr 2 \* $$(nproc))
+
 VENV := .venv$(addprefix -,$(filter-out python3,$(notdir $(PYTHON))))
 BIN := $(VENV)/bin
 SETUP = @PYTHON='$(PYTHON)' sh scripts/setup $(VENV)
@@ -27,7 +30,7 @@ run: ## start the daemon with MySense.conf, here and now
 
 test: check ## set everything up, servers included, then all checks and all tests
 	@sh scripts/servers $(SERVERS)
-	$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n $(TESTERS) $(ARGS)
 
 check: ## format, lint and types
 	$(SETUP) test

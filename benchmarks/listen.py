@@ -22,7 +22,7 @@ from mysense.channels.influxlisten import Subscriber
 from mysense.clock import Clock
 from mysense.journal.sqlite import SqliteJournal
 from mysense.worker import SubscribeWorker
-from tests.servers import free_ports
+from tests.ports import free_ports
 
 NAMES = ("pm1", "pm25", "pm10", "temp", "rh", "hpa", "no2", "o3", "rssi", "battery")
 LINES = 1000

@@ -12,11 +12,14 @@ from tests.standins.influxdb2 import InfluxDB2
 from tests.standins.influxdb3 import InfluxDB3
 
 # On a fresh machine hypothesis makes its tables of characters first: that is no fault of a test.
-settings.register_profile("mysense", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# Where CI is set, examples are the same each time: what nobody has met yet is met at home, not there by chance.
+settings.register_profile(
+    "mysense", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=bool(os.environ.get("CI"))
+)
 settings.load_profile("mysense")
 
 _numbers = itertools.count()
-pytest_plugins = ["tests.leaks"]
+pytest_plugins = ["tests.leaks", "tests.order"]
 collect_ignore = ["thirdparty"]  # a package of its own: test_thirdparty.py installs and tries it
 
 

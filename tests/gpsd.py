@@ -3,7 +3,8 @@
 import socket
 from pathlib import Path
 
-from tests.servers import Process, free_ports
+from tests.ports import free_ports
+from tests.servers import Process
 
 
 class Gpsd(Process):

@@ -1,6 +1,5 @@
 """A kit as a process of its own, for tests that look at mysense from outside."""
 
-import json
 import os
 import pty
 import signal
@@ -14,17 +13,21 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from mysense.cli.service import running, together
+from tests.felt import felt
 from tests.leaks import watch
 
 
 def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
-    """Wait until a condition holds and return what it gave; fail when it does not in time."""
-    never, end, begun = threading.Event(), time.monotonic() + seconds, time.monotonic()
+    """Wait until a condition holds and return what it gave; fail when it does not in time (``felt``)."""
+    never, begun, end = threading.Event(), time.monotonic(), felt() + seconds
+    looking = begun
     while not (value := condition()):
-        looked = time.monotonic()
-        assert looked < end, "it did not happen in time"
-        never.wait(max(0.01, looked - begun))  # a look that costs much is not taken all the time
-        begun = time.monotonic()
+        now = time.monotonic()
+        assert felt() < end, "it did not happen in time"
+        # At first it looks often, later less; a look that costs much is not taken all the time.
+        never.wait(max(0.001, min((now - begun) / 10, 0.02), now - looking))
+        looking = time.monotonic()
     return value
 
 
@@ -70,11 +73,11 @@ class Kit:
         assert self.process.poll() is None, self.log.read_text()
 
     def stop(self) -> float:
-        """Stop it as systemd would; how many seconds it took."""
-        begun = time.monotonic()
+        """Stop it as systemd would; how many seconds (``felt``) it took."""
+        begun = felt()
         self.process.terminate()
-        assert self.process.wait(20) == 0, self.log.read_text()
-        return time.monotonic() - begun
+        assert self.process.wait(60) == 0, self.log.read_text()
+        return felt() - begun
 
     def kill(self) -> None:
         """Kill it, if it runs."""
@@ -85,8 +88,9 @@ class Kit:
             watch.look(self.log.read_text(errors="replace"))
 
     def status(self) -> dict[str, Any]:
-        """What ``mysense status`` says."""
-        return json.loads(mysense("status", "-c", self.conf, "--json", code=None).stdout)
+        """What ``mysense status`` says while it runs, asked without the time that this command takes to start."""
+        found = running(self.journal)
+        return together(found) if found else {"pids": [], "journal": None, "workers": []}
 
     def cursor(self, name: str) -> dict[str, Any]:
         """Where one cursor stands."""

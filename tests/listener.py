@@ -51,7 +51,7 @@ class Listener:
         """What came under one topic."""
         return [each.payload for each in self.heard if each.topic == topic]
 
-    def until(self, count: int, topic: str = "", seconds: float = 20) -> list[Heard]:
+    def until(self, count: int, topic: str = "", seconds: float = 60) -> list[Heard]:
         """Wait for so many messages, of all or of one topic."""
 
         def there() -> list[Heard]:

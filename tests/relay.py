@@ -4,7 +4,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from mysense.cli.service import running
 from tests.fleet import Mark, written
 from tests.kit import Kit, until
 from tests.servers import Influxd
@@ -55,12 +54,6 @@ class Relay(Kit):
 
     def __exit__(self, *_: object) -> None:
         self.kill()
-
-    def status(self) -> dict[str, Any]:
-        """What ``mysense status`` says while it runs, asked without the time that this command takes to start."""
-        found = running(self.journal) or [{"journal": None, "workers": []}]
-        workers = [worker for each in found for worker in each["workers"]]
-        return found[0] | {"pids": [each["pid"] for each in found if "pid" in each], "workers": workers}
 
     def files(self) -> Counter[Mark]:
         """What is in its CSV files."""

@@ -1,6 +1,5 @@
 """The sensors on serial lines with their simulated devices, for tests of what holds for all of them."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,9 +14,10 @@ from mysense.testing.devices import shinyei as shinyei_device
 from mysense.testing.devices import spec_dgs as spec_dgs_device
 from mysense.testing.devices import sps30 as sps30_device
 from mysense.testing.serial import Device, Line
+from tests.felt import felt
 
 AT_ONCE = 1.3
-"""Seconds after which a read must be over, on a machine that others use as well."""
+"""Seconds (``felt``) after which a read must be over."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,11 @@ KINDS = {
 
 def read(sensor: SerialSensor, seconds: float = 20.0) -> dict[str, Any]:
     """The next reading; no read takes longer than it may."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        begun = time.monotonic()
+    end = felt() + seconds
+    while felt() < end:
+        begun = felt()
         reading = sensor.read()
-        took = time.monotonic() - begun
+        took = felt() - begun
         assert took < AT_ONCE, f"a read took {took:.2f} s"
         if reading:
             return dict(reading)

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlencode
 
+from tests.ports import free_ports
+
 CONF = """\
 reporting-disabled = true
 bind-address = "127.0.0.1:{rpc}"
@@ -38,17 +40,6 @@ bind-address = "127.0.0.1:{rpc}"
   https-certificate = "{certificate}"
   https-private-key = "{certificate}"
 """
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on."""
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 class Process:

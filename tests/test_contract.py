@@ -43,8 +43,8 @@ from mysense.testing.i2c import SimulatedBus, chip
 from mysense.testing.subscribers import telegrams as sent
 from tests.gpsd import Gpsd
 from tests.kit import Line
+from tests.ports import free_ports
 from tests.serials import KINDS
-from tests.servers import free_ports
 
 CAPTURED = Path(__file__).parent.parent / "testdata" / "dylos-input.txt"
 

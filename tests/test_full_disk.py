@@ -51,7 +51,7 @@ def test_a_kit_on_a_full_disk_goes_on_and_says_what_was_lost_to_whom(own_mosquit
         with kit:
             kit.listens()
             loader.load(fleet.messages(range(NUMBER)))
-            until(lambda: len(in_files(tmp_path / "kit" / "csv")) == NUMBER, 90)
+            until(lambda: len(in_files(tmp_path / "kit" / "csv")) == NUMBER, 240)
             until(lambda: kit.cursor("publisher:csv")["lag"] == 0)
             journal, state = kit.status()["journal"], kit.taking()["state"]
             alive = kit.process.poll() is None

@@ -19,6 +19,7 @@ from mysense.journal.sqlite import SqliteJournal
 from mysense.publishing import PublishWorker
 from mysense.state import State
 from mysense.telegram import SECOND, Data, Ident
+from tests.felt import felt
 from tests.kit import until
 
 T0 = 1_700_000_000
@@ -139,18 +140,19 @@ def counts(server, nodes):
 
 def test_a_database_from_which_nothing_is_heard_is_left_behind(influxd, proxy, nodes):
     proxy.silent.add(nodes[3].node)
-    begun = time.monotonic()
+    begun, really = felt(), time.monotonic()
     with influxdb.Publisher(hostname="127.0.0.1", port=proxy.port, timeout=30.0) as far:
         failures = far.publish(batch(nodes))
-        took = time.monotonic() - begun
+        took, waited = felt() - begun, time.monotonic() - really
         [again] = far.publish(batch(nodes[3:4])).values()
 
     assert list(failures) == [nodes[3].node]
     assert isinstance(failures[nodes[3].node], UnavailableError)
     assert "no answer within" in str(again)
-    assert delivery.GRACE <= took < delivery.GRACE + 8
+    assert waited >= delivery.GRACE
+    assert took < delivery.GRACE + 8
     assert counts(influxd, nodes) == [5, 5, 5, 0, *[5] * 8]
-    assert time.monotonic() - begun - took < delivery.GRACE + 8  # it gets less patience than it had
+    assert felt() - begun - took < delivery.GRACE + 8  # it gets less patience than it had
 
 
 def test_a_database_that_hangs_up_is_left_behind(influxd, proxy, nodes):
@@ -166,7 +168,7 @@ def test_a_database_that_hangs_up_is_left_behind(influxd, proxy, nodes):
 @pytest.mark.parametrize("first", [2, 3, 11])
 def test_several_that_are_silent_or_hang_up_and_come_first_hold_up_no_other(influxd, proxy, nodes, first, how):
     getattr(proxy, how).update(node.node for node in nodes[:first])
-    with influxdb.Publisher(hostname="127.0.0.1", port=proxy.port, timeout=0.5) as far:
+    with influxdb.Publisher(hostname="127.0.0.1", port=proxy.port, timeout=3.0) as far:
         failures = far.publish(batch(nodes))
 
     assert set(failures) == {node.node for node in nodes[:first]}
@@ -204,11 +206,11 @@ def test_who_goes_away_in_the_midst_of_a_batch_is_away_for_all(influxd, proxy, n
 
 def test_one_whose_answer_comes_in_drops_holds_up_no_other_for_long(influxd, proxy, nodes):
     proxy.dripping.add(nodes[0].node)
-    begun = time.monotonic()
-    with influxdb.Publisher(hostname="127.0.0.1", port=proxy.port, timeout=0.5) as far:
+    begun = felt()
+    with influxdb.Publisher(hostname="127.0.0.1", port=proxy.port, timeout=3.0) as far:
         [failure] = far.publish(batch(nodes)).values()
 
-    assert time.monotonic() - begun < 10
+    assert felt() - begun < 10
     assert "no whole answer" in str(failure)
     assert counts(influxd, nodes) == [0, *[5] * 11]
 
@@ -216,14 +218,14 @@ def test_one_whose_answer_comes_in_drops_holds_up_no_other_for_long(influxd, pro
 def test_when_nothing_is_heard_of_any_the_server_is_away(proxy, nodes):
     proxy.silent.update(node.node for node in nodes)
     proxy.away = True
-    begun = time.monotonic()
+    begun = felt()
     with (
         influxdb.Publisher(hostname="127.0.0.1", port=proxy.port, timeout=0.5, version="1") as far,
-        pytest.raises(OSError, match=r"no answer within 0\.5"),
+        pytest.raises(OSError, match="no answer within"),
     ):
         far.publish(batch(nodes))
 
-    assert time.monotonic() - begun < 5
+    assert felt() - begun < 5
     assert len(proxy.seen) <= 6  # not each of them is waited for
 
 
@@ -233,13 +235,18 @@ def test_who_was_silent_gets_the_whole_time_now_and_then(influxd, proxy, nodes, 
     with influxdb.Publisher(hostname="127.0.0.1", port=proxy.port, timeout=0.5) as far:
         proxy.silent.add(nodes[0].node)
         for _ in range(7):
-            begun = time.monotonic()
+            begun, really = felt(), time.monotonic()
             assert far.publish(batch(nodes[:1]))
-            patience.append(round(time.monotonic() - begun, 1))
+            patience.append((felt() - begun, time.monotonic() - really))
         proxy.silent.clear()
+        monkeypatch.setattr(delivery, "GRACE", 30.0)
+        far.timeout = 30.0
+    with far:
         assert far.publish(batch(nodes[:1])) == {}
 
-    assert [each >= 0.5 for each in patience] == [True, False, False, False, False, True, False]
+    whole = [patience.pop(at) for at in (5, 0)]
+    assert min(really for _, really in whole) >= 0.45
+    assert max(took for took, _ in patience) < 0.45
     assert counts(influxd, nodes[:1]) == [5]
 
 
@@ -247,7 +254,7 @@ def test_a_server_that_is_too_slow_for_large_requests_is_given_smaller_ones(infl
     proxy.most = 150
     sent = [Data(nodes[0], (T0 + n) * SECOND, {"temp": float(n)}) for n in range(400)]
     tries = []
-    with influxdb.Publisher(hostname="127.0.0.1", port=proxy.port, timeout=0.2) as far:
+    with influxdb.Publisher(hostname="127.0.0.1", port=proxy.port, timeout=1.0) as far:
         while not tries or tries[-1]:
             tries.append(far.publish(sent))
             assert len(tries) < 12
@@ -287,9 +294,10 @@ def test_a_large_batch_for_one_that_takes_few_at_once_gets_through_whole(influxd
     assert tries
 
 
-def test_a_few_points_that_are_not_heard_of_say_nothing_about_how_many_are_too_many(influxd, proxy, nodes):
+def test_a_few_points_that_are_not_heard_of_say_nothing_about_how_many_are_too_many(influxd, proxy, nodes, monkeypatch):
+    monkeypatch.setattr(delivery, "GRACE", 0.05)
     proxy.silent.add(nodes[0].node)
-    with influxdb.Publisher(hostname="127.0.0.1", port=proxy.port, timeout=0.1) as far:
+    with influxdb.Publisher(hostname="127.0.0.1", port=proxy.port, timeout=3.0) as far:
         for _ in range(5):
             assert far.publish(batch(nodes[:1]))
         proxy.silent.clear()

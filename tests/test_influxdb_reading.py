@@ -210,7 +210,8 @@ hostname = 127.0.0.1
     )
     kit.start()
     try:
-        until(lambda: kit.cursor("publisher:influxdb")["lag"] == 0 and kit.worker("subscriber:influxdb")["count"] == 6)
+        until(lambda: kit.worker("subscriber:influxdb")["count"] == 6)
+        until(lambda: kit.cursor("publisher:influxdb")["lag"] == 0)
     finally:
         kit.kill()
 

@@ -24,7 +24,7 @@ from mysense.state import State
 from mysense.telegram import SECOND, Data, Field, Ident
 from mysense.worker import SubscribeWorker
 from tests.kit import received, until
-from tests.servers import free_ports
+from tests.ports import free_ports
 
 T0 = 1_700_000_000
 

@@ -16,7 +16,7 @@ from mysense.channels.influxlisten.server import Server
 from mysense.channels.influxlisten.waiting import Waiting
 from tests.kit import until
 from tests.leaks import SECRETS
-from tests.servers import free_ports
+from tests.ports import free_ports
 
 PING = b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n"
 WRITE = b"POST /write?db=x&u=ios&p=guess HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"

@@ -15,7 +15,6 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 CORE = {"click", "paho-mqtt", "pyserial", "smbus2"}
-pytestmark = pytest.mark.xdist_group("package")  # built once
 
 CONF = """
 [id]

@@ -161,10 +161,12 @@ def test_after_failures_in_a_row_the_power_is_switched_off_and_on_and_the_sensor
     thread = threading.Thread(target=worker.run)
     begun = clock.monotonic()
     thread.start()
-    never = threading.Event()
-    while not got.is_set() and clock.monotonic() - begun < 100:
-        never.wait(0.003)
+
+    def turned():
         clock.advance(0.5)
+        return got.is_set()
+
+    until(turned)
     took = clock.monotonic() - begun
     stop.set()
     thread.join(5)

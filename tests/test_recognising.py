@@ -1,7 +1,6 @@
 """What is behind a serial port is found out without harm: who slept sleeps again."""
 
 import threading
-import time
 
 import pytest
 
@@ -10,6 +9,7 @@ from mysense.recognising import recognise
 from mysense.testing import FastClock
 from mysense.testing.devices import dylos, mhz19, pms, sds011, shinyei, spec_dgs, sps30
 from mysense.testing.serial import Device, Line
+from tests.felt import felt
 from tests.kit import until
 
 
@@ -38,12 +38,12 @@ def test_each_device_is_recognised_in_any_state_and_left_in_it(module, state, na
     with Line(device) as line:
         if state:
             state(device)
-        begun = time.monotonic()
+        begun = felt()
 
         found = recognise(line.port, 20.0)
 
         assert found == named
-        assert time.monotonic() - begun < 25
+        assert felt() - begun < 25
         if state is slept:
             until(lambda: getattr(device, "model", device).asleep, 5)
         if state is passive:
@@ -58,9 +58,9 @@ def test_what_says_nothing_that_is_known_is_nothing(monkeypatch):
             return b"What? " + heard[:3]
 
     with Line(Stranger()) as line:
-        begun = time.monotonic()
+        begun = felt()
         assert recognise(line.port) is None
-        assert time.monotonic() - begun < 25
+        assert felt() - begun < 25
 
 
 def test_a_port_that_is_not_there_is_told():

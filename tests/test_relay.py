@@ -178,7 +178,9 @@ def test_the_two_halves_of_a_relay_may_be_two_processes(servers, tmp_path):
         folder = tmp_path / only
         folder.mkdir()
         kit = Kit(folder, conf(a, b, tmp_path))
-        kit.conf.write_text(kit.conf.read_text().replace(str(kit.journal), str(tmp_path / "journal.db")))
+        shared = tmp_path / "journal.db"
+        kit.conf.write_text(kit.conf.read_text().replace(str(kit.journal), str(shared)))
+        kit.journal = shared
         halves.append((kit, only))
     try:
         for kit, only in halves:

@@ -5,7 +5,6 @@ import logging
 import os
 import random
 import threading
-import time
 from dataclasses import replace
 
 import pytest
@@ -15,6 +14,7 @@ from mysense.recognising import serial_sensors
 from mysense.sensors import _sps30, pms
 from mysense.sensors._resting import Resting
 from mysense.testing.serial import HEARD, Device, Line
+from tests.felt import felt
 from tests.kit import until
 from tests.serials import AT_ONCE, KINDS, read
 
@@ -46,15 +46,15 @@ def test_a_line_that_is_played_for_months_remembers_only_what_came_last():
 
 def fails(sensor, seconds=15.0):
     """The OSError that reading ends in; until then no read takes longer than it may."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        begun = time.monotonic()
+    end = felt() + seconds
+    while felt() < end:
+        begun = felt()
         try:
             sensor.read()
         except OSError as error:
             return error
         finally:
-            assert time.monotonic() - begun < AT_ONCE
+            assert felt() - begun < AT_ONCE
     raise AssertionError("no error, though there is no device")
 
 
@@ -90,10 +90,10 @@ def test_a_device_that_falls_silent_is_told_in_time_and_read_again_when_it_speak
 def test_nothing_at_the_port_is_told_when_it_is_opened_or_soon_after(kind, impatient):
     with kind.line() as line:
         line.fault = lambda said: b""
-        begun = time.monotonic()
+        begun = felt()
         with pytest.raises(OSError, match=r"does not|do as it is told"), kind.sensor(line) as sensor:
             raise fails(sensor, 60.0)
-        assert time.monotonic() - begun < 45
+        assert felt() - begun < 45
 
 
 @EACH
@@ -178,10 +178,10 @@ def test_a_device_whose_line_is_torn_off_while_it_is_closed_is_let_go(kind):
         sensor = kind.sensor(line)
         sensor.open()
         line.unplug()
-        begun = time.monotonic()
+        begun = felt()
         sensor.close()
         sensor.close()
-        assert time.monotonic() - begun < 2
+        assert felt() - begun < 2
 
 
 @EACH

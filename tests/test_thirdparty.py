@@ -15,7 +15,6 @@ import mysense
 
 PACKAGE = Path(__file__).parent / "thirdparty"
 CORE = Path(mysense.__file__).parent
-pytestmark = pytest.mark.xdist_group("thirdparty")  # installed once
 
 
 def lines_of_ours():

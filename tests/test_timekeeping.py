@@ -13,7 +13,8 @@ from mysense.settings import DaemonOptions, Identity
 from mysense.telegram import SECOND, Data, Field, Ident, Note, ident_of
 from mysense.testing.clock import ManualClock
 from mysense.timekeeping import Timekeeper
-from tests.test_daemon import Collector, Running, settings, until
+from tests.kit import until
+from tests.test_daemon import Collector, Running, settings
 
 OLD = 1_600_000_000
 NOW = 1_800_000_000

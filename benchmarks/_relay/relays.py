@@ -16,7 +16,8 @@ from benchmarks._relay.loader import TOPIC
 from mysense.journal.sqlite import SqliteJournal
 from mysense.telegram import Data
 from tests.kit import until
-from tests.servers import Influxd, Mosquitto, free_ports
+from tests.ports import free_ports
+from tests.servers import Influxd, Mosquitto
 
 CLIENT = "bench"
 CONF = """\

@@ -43,6 +43,12 @@ def clock_of(answers: list[dict[str, Any]]) -> str:
     return next((answer["clock"] for answer in answers if answer.get("clock")), "")
 
 
+def together(answers: list[dict[str, Any]]) -> dict[str, Any]:
+    """What several daemons on one journal say of themselves, as one answer."""
+    workers = [worker for answer in answers for worker in answer["workers"]]
+    return answers[0] | {"pids": [each["pid"] for each in answers], "clock": clock_of(answers), "workers": workers}
+
+
 def wait_until(done: Any, seconds: float) -> bool:
     """Look again and again whether *done()*; whether it came true in time."""
     never, until = threading.Event(), time.monotonic() + seconds
@@ -113,9 +119,7 @@ def status(ctx: click.Context, as_json: bool) -> None:
     path = chosen.journal.file()
     found = running(path)
     if found:
-        answer = found[0] | {"pids": [each["pid"] for each in found], "clock": clock_of(found)}
-        for other in found[1:]:
-            answer["workers"] += other["workers"]
+        answer = together(found)
     else:
         answer = {"pid": None, "pids": [], "config": str(chosen.path or ""), "journal": _numbers(path), "workers": []}
     if as_json:

@@ -15,7 +15,7 @@ from mysense.channels._mqtt.stream import Stream
 from mysense.errors import UnavailableError
 from tests.fuzz.damage import Check, Examples, damaged
 from tests.fuzz.places import journal, quiet
-from tests.servers import free_ports
+from tests.ports import free_ports
 
 REQUESTS = [
     b"POST /write?db=Demo_k1&precision=s HTTP/1.1\r\nHost: x\r\nContent-Length: 24\r\n\r\ndata temp=20.5 170000000\n",
