@@ -10,8 +10,9 @@ from mysense.daemon import Daemon
 from mysense.errors import UnavailableError
 from mysense.journal.sqlite import SqliteJournal
 from mysense.settings import DaemonOptions, Identity, JournalOptions, Settings
+from mysense.telegram import SECOND
 from mysense.testing.clock import ManualClock
-from mysense.testing.journal.telegrams import data, times
+from mysense.testing.journal.telegrams import OTHER, T0, data, times
 from tests.disk import memory
 from tests.kit import Kit, until
 from tests.spoil import PAGE, goes_on, sound, spoilt
@@ -45,6 +46,19 @@ def test_of_a_file_that_lost_its_end_the_rest_is_carried_over(tmp_path, share):
     _, entries = goes_on(path, body[: int(len(body) * share)])
 
     assert len(entries) > 0.8 * share * 4080
+
+
+def test_how_far_a_node_had_come_is_known_though_those_entries_are_lost(tmp_path):
+    path = tmp_path / "journal.db"
+    body = sound(path)
+    path.write_bytes(body[: len(body) // 2])
+    journal = SqliteJournal(path)
+    newest = journal.newest(OTHER.node)
+    journal.append([data(1, OTHER, text="late")])
+
+    assert newest == (T0 + 3999) * SECOND
+    assert journal.newest(OTHER.node) == newest
+    journal.close()
 
 
 @pytest.mark.parametrize("moment", range(4))

@@ -168,10 +168,9 @@ class Appender:
         self._reader.forget_idents()
         self._stamped = 0
         self.repeated = int(meta(db, "repeated", "0"))
-        tops = dict(db.execute("SELECT name, newest FROM node"))
-        for node, marks in db.execute("SELECT node, hashes FROM ring"):
-            top = tops.get(node)
-            self._rings[node] = Ring(-(2**63) if top is None else top, marks)
+        # A node may have neither a ring nor entries that tell its newest: when it was carried over from a damaged file.
+        for node, top, marks in db.execute("SELECT name, newest, hashes FROM node LEFT JOIN ring ON node = name"):
+            self._rings[node] = Ring(-(2**63) if top is None else top, marks or b"")
         self._known = self.checkpoint = int(meta(db, "checkpoint", "0"))
         self._load_nodes(db)
         self.catch_up(db)
