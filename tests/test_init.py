@@ -31,7 +31,7 @@ def kit(tmp_path_factory):
     """One of everything that people have two of, and an SPS30."""
     sensors = ["bme280", "bme280", "scd4x", "sds011", "sds011", "sps30", "ds18b20", "pi"]
     with pytest.MonkeyPatch.context() as patch, SimulatedKit(tmp_path_factory.mktemp("kit"), sensors) as kit:
-        patch.setattr(sds011, "WARM_UP", 1e-9)  # else it may say 0 just after it was woken
+        patch.setattr(sds011.Device, "warm_up", 1e-9)  # else it may say 0 just after it was woken
         kit.lines[1].device.name = bytes.fromhex("B271")
         yield kit
 
