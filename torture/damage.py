@@ -36,7 +36,11 @@ def main() -> None:
     for how, times in went.most_common():
         print(f"{times:6,}  {how}")
     whole = sum(count >= max(kept) - 100 for count in kept) / len(kept)
-    print(f"{whole:.0%} kept all but at most 100 of {max(kept):,} entries; {time.monotonic() - begun:.0f} s")
+    share = sum(kept) / len(kept) / max(kept)
+    print(
+        f"{whole:.0%} kept all but at most 100 of {max(kept):,} entries, all together {share:.0%};"
+        f" {time.monotonic() - begun:.0f} s"
+    )
 
 
 if __name__ == "__main__":
