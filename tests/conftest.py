@@ -2,10 +2,12 @@
 
 import itertools
 import os
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from mysense import shown
 from mysense.telegram import SECOND, Field, Ident
 from tests.servers import Influxd, Mosquitto, VictoriaMetrics
 from tests.standins.influxdb2 import InfluxDB2
@@ -21,6 +23,18 @@ settings.load_profile("mysense")
 _numbers = itertools.count()
 pytest_plugins = ["tests.leaks", "tests.order"]
 collect_ignore = ["thirdparty"]  # a package of its own: test_thirdparty.py installs and tries it
+
+
+def pytest_configure() -> None:
+    """A shell lets what it puts into the background ignore ctrl-C, and so would all that the tests start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _secrets_of_its_own(monkeypatch):
+    """What one test learns as a secret, as the word "given", is none in what others say."""
+    monkeypatch.setattr(shown, "_learnt", dict(shown._learnt))
 
 
 @pytest.fixture(scope="session")
