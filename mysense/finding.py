@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 from mysense import options, recognising, registry
 from mysense.background import in_background
 from mysense.errors import ConfigError
+from mysense.hardware.i2c import IN_USE
+from mysense.hardware.sysfs import ROOT
 from mysense.sensors import _i2c_known, _iio
-from mysense.sensors._i2c import IN_USE
 from mysense.sensors._ports import adapters, uarts
-from mysense.sensors._sysfs import ROOT
 from mysense.worker import reason
 
 PATIENCE = 65.0

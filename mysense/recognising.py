@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from mysense import registry
-from mysense.sensors._frames import TICK
-from mysense.sensors._serial import Question, SerialSensor, connect
+from mysense.hardware.frames import TICK
+from mysense.hardware.serial import Question, SerialSensor, connect
 
 LISTEN = 3.0
 """Seconds in which a device that speaks by itself has spoken; but a Dylos only speaks once a minute."""

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from mysense.hardware.serial import SerialSensor
 from mysense.sensors import mhz19, pms, sds011, shinyei, spec_dgs, sps30
-from mysense.sensors._serial import SerialSensor
 from mysense.testing import FastClock
 from mysense.testing.devices import mhz19 as mhz19_device
 from mysense.testing.devices import pms as pms_device

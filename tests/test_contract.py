@@ -15,9 +15,9 @@ from mysense import registry, wire
 from mysense.channels import influxdb, influxlisten, mqtt, ttn
 from mysense.channels.console import Publisher as Console
 from mysense.channels.csv import Publisher as Csv
+from mysense.hardware.i2c import Address
 from mysense.processors.calibrate import Processor as Calibrate
 from mysense.processors.calibrate import factors
-from mysense.sensors._i2c import Address
 from mysense.sensors.dht import Sensor as Dht
 from mysense.sensors.ds18b20 import Sensor as Ds18b20
 from mysense.sensors.dylos import Sensor as Dylos

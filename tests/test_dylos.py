@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mysense.sensors import _serial, dylos
+from mysense.hardware.serial import find
+from mysense.sensors import dylos
 from tests.kit import Line, until
 from tests.serials import AT_ONCE
 
@@ -186,15 +187,15 @@ def test_a_usb_id_chooses_among_the_adapters(monkeypatch):
         Port("/dev/ttyUSB1", 0x067B, 0x2303, "A1"),
         Port("/dev/ttyS0", None, None),
     ]
-    monkeypatch.setattr(_serial, "_adapters", lambda: ports)
+    monkeypatch.setattr("mysense.hardware.serial._adapters", lambda: ports)
 
-    assert _serial.find("067b:2303") == "/dev/ttyUSB1"
-    assert _serial.find("067B:2303:A1") == "/dev/ttyUSB1"
+    assert find("067b:2303") == "/dev/ttyUSB1"
+    assert find("067B:2303:A1") == "/dev/ttyUSB1"
     with pytest.raises(OSError, match="USB id 067b:2303:B2"):
-        _serial.find("067b:2303:B2")
+        find("067b:2303:B2")
     with pytest.raises(OSError, match="several"):
-        _serial.find("")
-    assert _serial.find("socket://192.0.2.1:4000") == "socket://192.0.2.1:4000"
+        find("")
+    assert find("socket://192.0.2.1:4000") == "socket://192.0.2.1:4000"
 
 
 @given(st.binary(max_size=100))

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mysense.hardware.frames import TICK, Frames, split
 from mysense.sensors import _shdlc, mhz19, pms, sds011
-from mysense.sensors._frames import TICK, Frames, split
 from mysense.testing.devices.pms import Device as Pms
 from mysense.testing.devices.sps30 import Device as Sps30
 from tests.felt import felt

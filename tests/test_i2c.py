@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from mysense.sensors import _wires
-from mysense.sensors._busio import BusIO
-from mysense.sensors._i2c import Address, Bus, InUseError, listed
+from mysense.hardware import wires
+from mysense.hardware.busio import BusIO
+from mysense.hardware.i2c import Address, Bus, InUseError, listed
 from mysense.testing.chips import bme280
 from mysense.testing.i2c import SimulatedBus
 from tests.felt import felt
@@ -214,7 +214,7 @@ class TestDevice:
     def transfers(self, monkeypatch, tmp_path, played):
         import smbus2
 
-        monkeypatch.setattr(_wires, "DEVICES", tmp_path)
+        monkeypatch.setattr(wires, "DEVICES", tmp_path)
         self.played, self.opened = played, 0
 
         def ioctl(_, request, data, *rest):
@@ -265,7 +265,7 @@ class TestDevice:
 
         made, real = [], smbus2.SMBus
         monkeypatch.setattr(smbus2, "SMBus", lambda path: made.append(real(path)) or made[-1])
-        buses = [Bus("1"), Bus("/" + _wires.where("1").lstrip("/"))]
+        buses = [Bus("1"), Bus("/" + wires.where("1").lstrip("/"))]
         for bus in buses:
             bus.open()
         buses[0].close()
@@ -349,7 +349,7 @@ def test_addresses_are_as_i2cdetect_shows_them(text, number):
 @pytest.mark.parametrize("text", ["", "x", "-1", "i2c-1", "unix:bus", "²"])
 def test_what_is_no_bus_is_refused(text):
     with pytest.raises(ValueError, match="is no bus"):
-        _wires.where(text)
+        wires.where(text)
 
 
 def test_several_at_work_on_one_bus_do_not_get_between_each_other(played):

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from mysense import config, registry
-from mysense.sensors._chip import Chip
-from mysense.sensors._i2c import listed
+from mysense.hardware.chip import Chip
+from mysense.hardware.i2c import listed
 from tests.kit import until
 from tests.test_add_docs import said
 

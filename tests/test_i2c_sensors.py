@@ -14,9 +14,11 @@ import pytest
 
 from mysense import options, registry
 from mysense.errors import ConfigError
+from mysense.hardware import wires
+from mysense.hardware.chip import adafruit
 from mysense.judge import Judge
 from mysense.perfield import PerField
-from mysense.sensors import _chip, _i2c_known, _scd, _sensirion, _wires, bme680, scd4x
+from mysense.sensors import _i2c_known, _scd, _sensirion, bme680, scd4x
 from mysense.testing.chips import bme280, scd30, sht4x, sht31
 from mysense.testing.chips import bme680 as chip680
 from mysense.testing.chips import scd4x as chip4x
@@ -195,7 +197,7 @@ def test_the_bus_is_left_when_setting_up_fails(sensor, played, place):
     played.away.add(place)
     with pytest.raises(OSError), sensor:
         pass
-    assert played.name not in _wires.Shared._all
+    assert played.name not in wires.Shared._all
 
 
 def test_check_says_what_and_where(sensor, played, place):
@@ -618,7 +620,7 @@ class TestRecognition:
                 _i2c_known.recognise(played.name)
 
     def test_the_buses_of_a_machine(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(_wires, "DEVICES", tmp_path)
+        monkeypatch.setattr(wires, "DEVICES", tmp_path)
         monkeypatch.setattr(_i2c_known, "DEVICES", tmp_path)
         for file in ("i2c-10", "i2c-1", "i2c-x", "i2c"):
             (tmp_path / file).touch()
@@ -685,9 +687,9 @@ def test_a_library_that_is_missing_or_cannot_be_used_says_what_to_type(monkeypat
     def refuse(*_):
         raise RuntimeError("The platform library 'gpiod' was not found")
 
-    monkeypatch.setattr(_chip, "library", refuse)
+    monkeypatch.setattr("mysense.hardware.chip.library", refuse)
     with pytest.raises(ImportError, match=r"'gpiod' was not found.*pip install 'mysense\[adafruit\]'"):
-        _chip.adafruit("adafruit_sht31d")
+        adafruit("adafruit_sht31d")
 
 
 def test_a_look_beside_a_daemon_disturbs_nothing(tmp_path):

@@ -5,8 +5,8 @@ import logging
 import pytest
 
 from mysense.errors import ConfigError, UnavailableError
+from mysense.hardware.sysfs import number
 from mysense.sensors._iio import channels
-from mysense.sensors._sysfs import number
 from mysense.sensors.iio import Sensor
 from mysense.telegram import Field
 from mysense.testing import Sysfs

@@ -12,8 +12,8 @@ import pytest
 
 from mysense import config, draft, finding
 from mysense.finding import Device, Places
+from mysense.hardware.serial import connect
 from mysense.sensors._ports import named, uarts
-from mysense.sensors._serial import connect
 from mysense.testing.chips.bme280 import Chip as Bme280
 from mysense.testing.devices import sds011
 from mysense.testing.i2c import SimulatedBus

@@ -21,11 +21,10 @@ LAYERS = """
     channels.*  journal.*  processors.*  sensors.*
     sensors._i2c_known
     sensors._bosch  sensors._scd  sensors._sht
-    sensors._chip  sensors._sps30
+    sensors._sps30
     sensors._ports  sensors._resting  sensors._sensirion
-    sensors._busio
-    channels._http  channels._influx.*  channels._mqtt.*  sensors._i2c  sensors._iio  sensors._lapses  sensors._shdlc
-    channels._tls  sensors._duty  sensors._frames  sensors._serial  sensors._sysfs  sensors._wires
+    channels._http  channels._influx.*  channels._mqtt.*  sensors._iio  sensors._shdlc
+    channels._tls  hardware.*  sensors._duty
     judge  naming  trouble
     logs  pipeline
     settings

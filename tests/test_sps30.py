@@ -6,9 +6,9 @@ import time
 import pytest
 
 from mysense.clock import Clock
+from mysense.hardware.i2c import Address
 from mysense.sensing import SensorWorker
 from mysense.sensors import _shdlc, _sps30
-from mysense.sensors._i2c import Address
 from mysense.sensors.sps30 import Sensor
 from mysense.settings import SensorOptions
 from mysense.testing import FastClock

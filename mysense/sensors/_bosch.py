@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from mysense.errors import UnavailableError
-from mysense.sensors._busio import BusIO
-from mysense.sensors._chip import Chip
-from mysense.sensors._i2c import Address, Bus
-from mysense.sensors._wires import NACK
+from mysense.hardware.busio import BusIO
+from mysense.hardware.chip import Chip
+from mysense.hardware.i2c import Address, Bus
+from mysense.hardware.wires import NACK
 
 ADDRESSES = (0x76, 0x77)
 """Where they can be."""
@@ -81,7 +81,7 @@ class Weather(Chip):
         self._measure()  # the first after a reset can be far off
 
     def measure(self) -> Mapping[str, float]:
-        if self._line.ask(self._at, bytes((self.spare,)), 1)[0] != MARK:
+        if self.line.ask(self.at, bytes((self.spare,)), 1)[0] != MARK:
             raise self._doubt("was reset: its supply dipped")
         return self._measure()
 
@@ -92,16 +92,16 @@ class Weather(Chip):
 
     def confirm(self) -> None:
         """Whether the chip says the same result once more."""
-        compare(self._line, self._at, *(register for register, _ in self.skipped))
+        compare(self.line, self.at, *(register for register, _ in self.skipped))
 
     def measured(self) -> bool:
         """Whether the result is one."""
-        return all(self._line.answers(self._at, register) != raw for register, raw in self.skipped)
+        return all(self.line.answers(self.at, register) != raw for register, raw in self.skipped)
 
     def _measure(self) -> Mapping[str, float]:
         """Its values; OSError where they cannot be: then the chip, or its library, has lost the trim constants."""
         _ = self._driver.temperature  # measures
-        with self._line.again():  # the library would measure for each value
+        with self.line.again():  # the library would measure for each value
             values = self.values()
         self.confirm()
         if not self.measured():
@@ -112,4 +112,4 @@ class Weather(Chip):
         return {name: round(value, 3) for name, value in values.items()}
 
     def _doubt(self, what: str) -> UnavailableError:
-        return UnavailableError(f"the sensor at {self._at} on {self._line.path} {what}; it is set up anew")
+        return UnavailableError(f"the sensor at {self.at} on {self.line.path} {what}; it is set up anew")

@@ -2,10 +2,10 @@
 
 import re
 
+from mysense.hardware.i2c import Address, Bus, InUseError
+from mysense.hardware.wires import DEVICES
 from mysense.sensors import _bosch, _scd, _sht
-from mysense.sensors._i2c import Address, Bus, InUseError
 from mysense.sensors._sensirion import answer
-from mysense.sensors._wires import DEVICES
 
 WHOLE = 3.0
 """Seconds that a look at one bus may take."""

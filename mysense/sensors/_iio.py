@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mysense.errors import UnavailableError
-from mysense.sensors._sysfs import below, number, words
+from mysense.hardware.sysfs import below, number, words
 
 DEVICES = Path("sys/bus/iio/devices")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mysense.extras import library
-from mysense.sensors._serial import BY_ID
+from mysense.hardware.serial import BY_ID
 
 BY_PATH = BY_ID.with_name("by-path")
 """Where Linux names them after the socket that the adapter is plugged in."""

@@ -4,11 +4,11 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar
 
+from mysense.hardware.frames import Measure
+from mysense.hardware.serial import SerialSensor
 from mysense.options import seconds
 from mysense.plugin import option
 from mysense.sensors._duty import Duty
-from mysense.sensors._frames import TICK, Frames, Measure
-from mysense.sensors._serial import SerialSensor
 
 
 class Resting(SerialSensor):
@@ -37,7 +37,7 @@ class Resting(SerialSensor):
 
     def begin(self, head: bytes, measure: Measure, device: str) -> None:
         """Open the port; call it at the beginning of ``open``."""
-        self._frames = Frames(self.connect(TICK), head, measure, device, self.log)
+        self._frames = self.frames(device, head, measure)
         self._duty = Duty(self.clock, self.warm_up, self.sample, self.interval)
         self._asked = 0.0
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from mysense.errors import UnavailableError
+from mysense.hardware.chip import Chip
+from mysense.hardware.i2c import Bus
 from mysense.plugin import option
-from mysense.sensors._chip import Chip
-from mysense.sensors._i2c import Bus
 from mysense.sensors._sensirion import answer
 
 SILENT = 4
@@ -61,11 +61,11 @@ class Carbon(Chip):
         if not self.ready():
             if time.monotonic() - self._heard > SILENT * self.period:
                 raise UnavailableError(
-                    f"the {self.device} at {self._at} on {self._line.path} stopped measuring; it is set up anew"
+                    f"the {self.device} at {self.at} on {self.line.path} stopped measuring; it is set up anew"
                 )
             return None
         self._heard = time.monotonic()  # it measures, also where this value is damaged on its way
-        with self._line.again():  # the library would ask before each value whether there is a new one
+        with self.line.again():  # the library would ask before each value whether there is a new one
             co2, temp, rh = self._driver.CO2, self._driver.temperature, self._driver.relative_humidity
         if not 0 < co2 <= 40000:  # 0: not measured yet
             co2 = None

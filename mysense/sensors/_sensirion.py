@@ -1,7 +1,7 @@
 """Words with checksums, as Sensirion's sensors speak on I2C."""
 
-from mysense.sensors._i2c import Bus
-from mysense.sensors._wires import NACK
+from mysense.hardware.i2c import Bus
+from mysense.hardware.wires import NACK
 
 _CRC = bytearray(256)
 for _byte in range(256):

@@ -8,7 +8,7 @@ import re
 from logging import Logger
 from typing import Any, NamedTuple
 
-from mysense.sensors._frames import Frames
+from mysense.hardware.frames import Frames
 
 HEAD = b"\x7e"
 LONGEST = 2 * (6 + 255) + 2

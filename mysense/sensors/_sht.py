@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from mysense.sensors._chip import Chip
-from mysense.sensors._i2c import Address, Bus
+from mysense.hardware.chip import Chip
+from mysense.hardware.i2c import Address, Bus
 from mysense.sensors._sensirion import answer
 
 ADDRESSES = (0x44, 0x45, 0x46)

@@ -5,9 +5,9 @@ from contextlib import suppress
 from typing import Protocol
 
 from mysense.errors import UnavailableError
+from mysense.hardware.i2c import Address, Bus
+from mysense.hardware.serial import Question
 from mysense.sensors import _sensirion
-from mysense.sensors._i2c import Address, Bus
-from mysense.sensors._serial import Question
 from mysense.sensors._shdlc import Shdlc, decode, request
 
 START, STOP, READ, SLEEP, WAKE, INFO, STATUS = 0x00, 0x01, 0x03, 0x10, 0x11, 0xD0, 0xD2

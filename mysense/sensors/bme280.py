@@ -5,8 +5,8 @@ Each quantity is measured once for a reading (the data sheet's settings for weat
 
 from typing import Any
 
+from mysense.hardware.busio import BusIO
 from mysense.sensors._bosch import Weather
-from mysense.sensors._busio import BusIO
 from mysense.telegram import Field
 
 

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from mysense.errors import UnavailableError
+from mysense.hardware.busio import BusIO
 from mysense.options import seconds
 from mysense.plugin import option
 from mysense.sensors._bosch import Weather, compare
-from mysense.sensors._busio import BusIO
 from mysense.telegram import Field
 
 RESULT = b"\x1d"
@@ -74,7 +74,7 @@ class Sensor(Weather):
         mend(driver, [bus.answers(address, register) for register in self.trim[1:]])
         heated = (self.heater, self.heating) if self.gas else (None, None)
         if not driver.set_gas_heater(*heated):
-            raise UnavailableError(f"the heater of the BME680 at {self._at} cannot be set")
+            raise UnavailableError(f"the heater of the BME680 at {self.at} cannot be set")
         return driver
 
     def values(self) -> dict[str, float]:
@@ -84,14 +84,14 @@ class Sensor(Weather):
         return values
 
     def confirm(self) -> None:
-        compare(self._line, self._at, RESULT, skip=2)
+        compare(self.line, self.at, RESULT, skip=2)
 
     def measured(self) -> bool:
         return SKIPPED not in (self._result[2:5], self._result[5:8])
 
     @property
     def _result(self) -> bytes:
-        return self._line.answers(self._at, RESULT)
+        return self.line.answers(self.at, RESULT)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from mysense.hardware.busio import BusIO
 from mysense.sensors._bosch import Weather
-from mysense.sensors._busio import BusIO
 from mysense.telegram import Field
 
 

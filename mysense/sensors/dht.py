@@ -16,11 +16,11 @@ from typing import Any, Literal
 from mysense import plugin
 from mysense.errors import ConfigError, UnavailableError
 from mysense.extras import library
+from mysense.hardware.lapses import Lapses
+from mysense.hardware.sysfs import ROOT, number
 from mysense.options import seconds
 from mysense.plugin import Found, option
 from mysense.sensors._iio import choose, devices
-from mysense.sensors._lapses import Lapses
-from mysense.sensors._sysfs import ROOT, number
 from mysense.telegram import Field
 
 DRIVER = "dht11"

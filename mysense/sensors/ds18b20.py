@@ -12,9 +12,9 @@ from typing import ClassVar
 
 from mysense import plugin
 from mysense.errors import UnavailableError
+from mysense.hardware.lapses import Lapses
+from mysense.hardware.sysfs import ROOT, below, number, text
 from mysense.plugin import Found, option
-from mysense.sensors._lapses import Lapses
-from mysense.sensors._sysfs import ROOT, below, number, text
 from mysense.telegram import Field
 
 DEVICES = Path("sys/bus/w1/devices")

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import ClassVar, Literal
 
+from mysense.hardware.serial import SerialSensor
 from mysense.options import seconds
 from mysense.plugin import option
-from mysense.sensors._serial import SerialSensor
 from mysense.telegram import Field
 from mysense.units import mass
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from mysense import plugin
 from mysense.errors import ConfigError
+from mysense.hardware.sysfs import ROOT
 from mysense.plugin import Found, option
 from mysense.sensors._iio import Channel, channels, choose, devices
-from mysense.sensors._sysfs import ROOT
 from mysense.telegram import Field
 
 WEATHER = frozenset(("rh", "hpa"))

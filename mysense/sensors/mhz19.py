@@ -7,10 +7,10 @@ outdoors and in rooms that are aired, wrong in stables and greenhouses.
 
 from collections.abc import Mapping
 
+from mysense.hardware.frames import split
+from mysense.hardware.serial import Question, SerialSensor
 from mysense.options import seconds
 from mysense.plugin import option
-from mysense.sensors._frames import TICK, Frames, split
-from mysense.sensors._serial import Question, SerialSensor
 from mysense.telegram import SECOND, Field
 
 HEAD = b"\xff"
@@ -75,7 +75,7 @@ class Sensor(SerialSensor):
         # At the first time it may have had power for as long as this machine; what comes back had none.
         before = vars(self).get("_warm")
         up = self.clock.uptime() / SECOND if before is None else 0.0
-        self._frames = Frames(self.connect(TICK), HEAD, measure, "MH-Z19", self.log)
+        self._frames = self.frames("MH-Z19", HEAD, measure)
         self._warm = self.clock.monotonic() + self.warm_up - up
         self._frames.forget()
         self._port.write(command(ABC, 0xA0 if self.abc else 0))  # older ones do not confirm it

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from mysense import plugin
 from mysense.errors import UnavailableError
+from mysense.hardware.sysfs import ROOT, below, first, number, text, words
 from mysense.options import seconds
 from mysense.plugin import Found, option
-from mysense.sensors._sysfs import ROOT, below, first, number, text, words
 from mysense.telegram import Field, Value
 
 UNDER_VOLTAGE, THROTTLED = 0x1, 0xE

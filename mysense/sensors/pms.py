@@ -9,10 +9,10 @@ for the atmosphere.
 from collections.abc import Mapping
 from typing import Literal
 
+from mysense.hardware.frames import split
+from mysense.hardware.serial import Question
 from mysense.plugin import option
-from mysense.sensors._frames import split
 from mysense.sensors._resting import Resting
-from mysense.sensors._serial import Question
 from mysense.telegram import Field
 
 HEAD = b"BM"

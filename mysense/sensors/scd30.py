@@ -7,7 +7,7 @@ docs/sensors-i2c.md. Its settings are stored in the sensor, and written only whe
 from collections.abc import Mapping
 from typing import Any
 
-from mysense.sensors._busio import BusIO
+from mysense.hardware.busio import BusIO
 from mysense.sensors._scd import Carbon
 from mysense.telegram import Field
 

@@ -6,8 +6,8 @@ The settings are given to the sensor at each start and are never stored in it: i
 
 from typing import Any
 
+from mysense.hardware.busio import BusIO
 from mysense.plugin import option
-from mysense.sensors._busio import BusIO
 from mysense.sensors._scd import Carbon
 from mysense.telegram import Field
 

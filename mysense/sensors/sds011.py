@@ -8,11 +8,11 @@ at each open.
 from collections.abc import Mapping
 from typing import Literal
 
+from mysense.hardware.frames import split
+from mysense.hardware.serial import Question, refuse_other
 from mysense.options import seconds
 from mysense.plugin import option
-from mysense.sensors._frames import split
 from mysense.sensors._resting import Resting
-from mysense.sensors._serial import Question, refuse_other
 from mysense.telegram import Field
 
 HEAD = b"\xaa"

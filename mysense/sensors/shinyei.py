@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from math import inf
 from typing import Any, ClassVar, Literal
 
+from mysense.hardware.frames import lines, split
+from mysense.hardware.serial import Question, SerialSensor
 from mysense.options import seconds
 from mysense.plugin import option
-from mysense.sensors._frames import TICK, Frames, lines, split
-from mysense.sensors._serial import Question, SerialSensor
 from mysense.telegram import Field
 from mysense.units import mass
 
@@ -75,7 +75,7 @@ class Sensor(SerialSensor):
         return None
 
     def open(self) -> None:
-        self._frames = Frames(self.connect(TICK), HEAD, measure, "PPD42NS", self.log)
+        self._frames = self.frames("PPD42NS", HEAD, measure)
         self._set, self._asked, self._due, self._tries = False, False, -inf, 0
 
     def read(self) -> Mapping[str, float | None] | None:

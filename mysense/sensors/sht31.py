@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mysense.sensors._busio import BusIO
+from mysense.hardware.busio import BusIO
 from mysense.sensors._sht import ADDRESSES, Humidity
 from mysense.telegram import Field
 
@@ -21,7 +21,7 @@ class Sensor(Humidity):
 
     def measure(self) -> Mapping[str, float]:
         temp = self._driver.temperature
-        with self._line.again():  # the library would measure once more
+        with self.line.again():  # the library would measure once more
             return {"temp": round(temp, 3), "rh": round(self._driver.relative_humidity, 3)}
 
 

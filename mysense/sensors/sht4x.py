@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mysense.sensors._busio import BusIO
+from mysense.hardware.busio import BusIO
 from mysense.sensors._sht import ADDRESSES, Humidity
 from mysense.telegram import Field
 

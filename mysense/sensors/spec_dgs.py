@@ -12,10 +12,10 @@ from math import inf
 from typing import NamedTuple
 
 from mysense.errors import UnavailableError
+from mysense.hardware.frames import lines, split
+from mysense.hardware.serial import Question, SerialSensor
 from mysense.options import seconds
 from mysense.plugin import option
-from mysense.sensors._frames import TICK, Frames, lines, split
-from mysense.sensors._serial import Question, SerialSensor
 from mysense.telegram import Field
 
 GASES = ("o3", "no2", "so2", "co", "eth", "h2s")
@@ -115,7 +115,7 @@ class Sensor(SerialSensor):
         return f"SPEC DGS {parse(lines[0]).serial}" if lines else None
 
     def open(self) -> None:
-        self._frames = Frames(self.connect(TICK), b"", measure, "SPEC DGS", self.log)
+        self._frames = self.frames("SPEC DGS", b"", measure)
         self._frames.forget()
         self._asked = -inf
         while (line := self._frames.ask(ASK, bool, 2.0)) is None:

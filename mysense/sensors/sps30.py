@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import ClassVar
 
+from mysense.hardware.frames import TICK, split
+from mysense.hardware.i2c import Address, Bus
+from mysense.hardware.serial import SerialSensor, refuse_other
+from mysense.hardware.wires import where
 from mysense.options import seconds
 from mysense.plugin import option
 from mysense.sensors import _sps30
-from mysense.sensors._frames import TICK, split
-from mysense.sensors._i2c import Address, Bus
-from mysense.sensors._serial import SerialSensor, refuse_other
 from mysense.sensors._shdlc import HEAD, Shdlc, measure
-from mysense.sensors._wires import where
 from mysense.telegram import Field
 
 LASER, FAN, SPEED = 1 << 5, 1 << 4, 1 << 21

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from mysense import plugin
 from mysense.errors import UnavailableError
+from mysense.hardware.sysfs import ROOT, below, text
 from mysense.options import seconds
 from mysense.plugin import Found, option
-from mysense.sensors._sysfs import ROOT, below, text
 from mysense.telegram import Field
 
 TABLE = Path("proc/net/wireless")

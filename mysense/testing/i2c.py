@@ -27,7 +27,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from mysense.sensors._wires import CLAIM, PLAYED, RELEASE, REPLY, REQUEST, WRITE, exactly
+from mysense.hardware.wires import CLAIM, PLAYED, RELEASE, REPLY, REQUEST, WRITE, exactly
 from mysense.sensors.simulated import weather
 
 _numbers = itertools.count(1)

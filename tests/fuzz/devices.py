@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from mysense import recognising
+from mysense.hardware.frames import split
 from mysense.sensors import _shdlc, ds18b20, gpsd, mhz19, pms, sds011, shinyei, spec_dgs, sps30
-from mysense.sensors._frames import split
 from tests.fuzz.damage import Check, Examples, damaged
 
 WHOLE = [

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mysense import config, legacy
 from mysense.channels import csv
 from mysense.errors import ConfigError, RejectedError
-from mysense.sensors import _serial, dylos, replay
+from mysense.sensors import dylos, replay
 from mysense.telegram import Data, Field, Ident
 from tests.fuzz.damage import Check, Examples, damaged, text
 from tests.fuzz.formats import DATA
@@ -48,7 +48,7 @@ def serial(folder: Path) -> Iterator[tuple[Examples, Check]]:
 
     def check(data: bytes) -> None:
         port = Port(data)
-        with patch.object(_serial, "connect", lambda *_: port), dylos.Sensor(port="fuzz") as sensor:
+        with patch("mysense.hardware.serial.connect", lambda *_: port), dylos.Sensor(port="fuzz") as sensor:
             while port.in_waiting:
                 assert (sensor.read() or {"pm_25": 0}).keys() <= {"pm_25", "pm_10"}
         file.write_bytes(data)
@@ -57,7 +57,7 @@ def serial(folder: Path) -> Iterator[tuple[Examples, Check]]:
                 player.read()
 
     with (
-        patch.object(_serial, "find", lambda *_: "fuzz"),
+        patch("mysense.hardware.serial.find", lambda *_: "fuzz"),
         patch.object(replay, "PATIENCE", 0.0),
         quiet("mysense.sensors"),
     ):

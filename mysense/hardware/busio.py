@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from mysense.sensors._i2c import CANNOT, Bus
+from mysense.hardware.i2c import CANNOT, Bus
 
 
 class BusIO(Bus):

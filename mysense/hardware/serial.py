@@ -1,10 +1,13 @@
-"""Serial ports: found anew at each open, with messages that say what to do; and what sensors on them share."""
+"""Serial ports: found anew at each open, with messages that say what to do; and what sensors on them share.
+
+A sensor derives from ``SerialSensor``, and needs nothing else of this package.
+"""
 
 import errno
 import glob
 import re
 import termios
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import field
 from pathlib import Path
@@ -14,6 +17,7 @@ from mysense import plugin
 from mysense.clock import Clock
 from mysense.errors import UnavailableError
 from mysense.extras import library
+from mysense.hardware.frames import TICK, Frames, Measure, lines
 from mysense.options import pattern
 from mysense.plugin import option
 
@@ -135,9 +139,13 @@ class Question(NamedTuple):
 
 
 class SerialSensor(plugin.Sensor):
-    """A sensor on a serial line: which port that is, and how to find out what is behind one."""
+    """A sensor on a serial line: which port that is, and how to find out what is behind one.
+
+    In ``open`` a subclass opens its port, by ``lines``, ``frames`` or ``connect``; ``close`` is here.
+    """
 
     baudrate: ClassVar[int] = 9600
+    """Bits a second; 8 data bits, no parity, 1 stop bit."""
     questions: ClassVar[tuple[Question, ...]] = ()
     """What makes a silent device speak, and harms no other that hears it; asked in this order."""
     farewell: ClassVar[bytes] = b""
@@ -156,9 +164,28 @@ class SerialSensor(plugin.Sensor):
         return None
 
     def connect(self, timeout: float) -> Port:
-        """Open the port, until ``close``; *timeout* is how many seconds it waits for a byte."""
+        """Open the port, until ``close``; *timeout* is how many seconds it waits for a byte.
+
+        Raises OSError that says what to do when it is not there, is not the only one, or is in use.
+        """
         self._port = port = Port(connect(find(self.port, self.usbid), self.baudrate, timeout))
         return port
+
+    def frames(self, device: str, head: bytes, measure: Measure) -> Frames:
+        """Open the port as ``connect`` does; what comes there, frame by frame (``hardware.frames``).
+
+        *head* begins every frame, *measure* says where it ends and whether it is good, *device* is what messages
+        call the device.
+        """
+        return Frames(self.connect(TICK), head, measure, device, self.log)
+
+    def lines(self, device: str, parse: Callable[[bytes], object], longest: int = 120) -> Frames:
+        """Open the port as ``connect`` does; what comes there, line by line: those that *parse* takes.
+
+        *parse* is given a line and raises ValueError where it is none; the line may have its end or not. *longest*
+        bytes without an end are no line. *device* is what messages call the device.
+        """
+        return self.frames(device, b"", lines(parse, longest))
 
     def close(self) -> None:
         port, self._port = self._port, None

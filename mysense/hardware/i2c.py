@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Self
 
 from mysense.errors import UnavailableError
-from mysense.sensors._wires import NACK, Shared, where
+from mysense.hardware.wires import NACK, Shared, where
 
 IDLE = 1.0
 """Seconds that one transfer may take outside of ``within``."""

@@ -1,4 +1,7 @@
-"""What all sensors on I2C share: their options, and the frame around a driver library or a parser."""
+"""What all sensors on I2C share: their options, and the frame around a driver library or a parser.
+
+A sensor derives from ``Chip``, and needs nothing else of this package.
+"""
 
 import os
 from abc import abstractmethod
@@ -11,10 +14,10 @@ from typing import Any, ClassVar
 from mysense import plugin
 from mysense.errors import UnavailableError
 from mysense.extras import library
+from mysense.hardware.busio import BusIO
+from mysense.hardware.i2c import Address, Bus, InUseError, listed
+from mysense.hardware.wires import NACK, meant
 from mysense.plugin import option
-from mysense.sensors._busio import BusIO
-from mysense.sensors._i2c import Address, Bus, InUseError, listed
-from mysense.sensors._wires import meant
 
 DAMAGED = 3
 """Readings in a row with a wrong checksum, or none at all, that are an outage."""
@@ -23,12 +26,18 @@ LIBRARIES = (RuntimeError, ArithmeticError)
 
 
 class Chip(plugin.Sensor):
-    """A sensor on I2C: its options, and the frame around a library or a parser."""
+    """A sensor on I2C: its options, and the frame around a library or a parser.
+
+    A subclass says what it is called and where it can be, and has ``fits`` and ``measure``; ``begin`` too where
+    there is something to set up. While it is open, ``self.line`` is the bus, ``self.at`` its address there.
+    What these raise becomes what the daemon understands: the OSErrors of the bus (``hardware.i2c.Bus``) with words
+    for a person; RuntimeError and ArithmeticError mean a reading that came damaged: ``DAMAGED`` in a row are an outage.
+    """
 
     device: ClassVar[str] = ""
     """What people call it."""
     library: ClassVar[str] = ""
-    """The module of its driver library."""
+    """The module of its driver library, one that is made for ``busio.I2C``; empty: it needs none."""
     addresses: ClassVar[tuple[int, ...]] = ()
     """Where such a sensor can be."""
     opening: ClassVar[float] = 5.0
@@ -48,15 +57,27 @@ class Chip(plugin.Sensor):
 
     @abstractmethod
     def fits(self, bus: Bus, address: int) -> bool:
-        """Whether such a sensor is at *address*. Harmless to any other."""
+        """Whether such a sensor is at *address*: it does what is harmless to any other. Raises OSError.
 
-    @abstractmethod
+        Where no chip answers, what the bus raises means no.
+        """
+
     def begin(self, library: Any, bus: BusIO, address: int) -> None:
-        """Set the sensor up. Raises OSError, or what its library raises."""
+        """Set the sensor up, in ``opening`` seconds; *library* is the module, None where it needs none.
+
+        Raises OSError, or what its library raises. Without this there is nothing to set up.
+        """
 
     @abstractmethod
     def measure(self) -> Mapping[str, float | None] | None:
-        """One reading, or None when there is none yet."""
+        """One reading in the units of ``measures``, or None when there is none yet; ``patience`` seconds at most.
+
+        Raises OSError, and RuntimeError where what came is damaged.
+        """
+
+    def ask(self, out: bytes | None, count: int = 0) -> bytes:
+        """Write *out* to the sensor (None: nothing), then read *count* bytes, in one transfer. Raises OSError."""
+        return self.line.ask(self.at, out, count)
 
     def stranger(self, bus: Bus, address: int) -> str:
         """What to say about a chip that does not fit."""
@@ -64,45 +85,48 @@ class Chip(plugin.Sensor):
 
     def open(self) -> None:
         self._damaged = 0
-        library = adafruit(self.library)
+        library = self._library()
         try:
             with self._found(self.opening):
-                self.begin(library, self._line, self._at)
+                self.begin(library, self.line, self.at)
         except LIBRARIES as error:
-            raise UnavailableError(f"the {self.device} on {self._line.path} cannot be set up: {error}") from error
+            raise UnavailableError(f"the {self.device} on {self.line.path} cannot be set up: {error}") from error
 
     def check(self) -> str:
-        adafruit(self.library)
+        self._library()
         try:
             with self._found(self.opening):
-                return f"{self.device} at {self._at} on {self._line.path}"
+                return f"{self.device} at {self.at} on {self.line.path}"
         finally:
             self.close()
 
     def read(self) -> Mapping[str, float | None] | None:
         try:
-            with self._line.within(self.patience):
+            with self.line.within(self.patience):
                 reading = self.measure()
         except LIBRARIES as error:  # once is chance
             self._damaged += 1
             if self._damaged >= DAMAGED:
-                raise UnavailableError(f"{self._at} on {self._line.path}: {error}") from error
+                raise UnavailableError(f"{self.at} on {self.line.path}: {error}") from error
             return None
         if reading:
             self._damaged = 0
         return reading
 
     def close(self) -> None:
-        if line := vars(self).pop("_line", None):
+        if line := vars(self).pop("line", None):
             line.close()
+
+    def _library(self) -> ModuleType | None:
+        return adafruit(self.library) if self.library else None
 
     @contextmanager
     def _found(self, seconds: float) -> Iterator[None]:
         """The bus, open, and the sensor's address, for so many seconds; OSError when it is another chip."""
-        self._line = BusIO(self.bus)
-        self._line.open()
-        with self._line.within(seconds):
-            self._at = Address(self._place())
+        self.line = BusIO(self.bus)
+        self.line.open()
+        with self.line.within(seconds):
+            self.at = Address(self._place())
             yield
 
     def _place(self) -> int:
@@ -111,25 +135,33 @@ class Chip(plugin.Sensor):
         fitting, taken = [], None
         for place in places:
             try:
-                self._line.claim(place)
+                self.line.claim(place)
             except InUseError as error:
                 taken = error
                 continue
-            if self.fits(self._line, place):
+            if self._fits(place):
                 fitting.append(place)
             else:
-                self._line.release(place)
+                self.line.release(place)
         if len(fitting) > 1:
             raise UnavailableError(
-                f"there are several at {listed(fitting, ' and ')} on {self._line.path}: name one as 'i2c'"
+                f"there are several at {listed(fitting, ' and ')} on {self.line.path}: name one as 'i2c'"
             )
         if fitting:
             return fitting[0]
         if taken:
             raise taken
-        for place in filter(self._line.hears, places):
-            raise UnavailableError(self.stranger(self._line, place))
-        raise self._line.nobody(places)
+        for place in filter(self.line.hears, places):
+            raise UnavailableError(self.stranger(self.line, place))
+        raise self.line.nobody(places)
+
+    def _fits(self, place: int) -> bool:
+        try:
+            return self.fits(self.line, place)
+        except OSError as error:
+            if error.errno in NACK:  # nobody is there
+                return False
+            raise
 
 
 def adafruit(module: str) -> ModuleType:
