@@ -11,6 +11,11 @@ import pytest
 DOCS = Path(__file__).parent.parent / "docs"
 STEP = re.compile(r"(?:^`(?P<name>[\w.]+)`:\n\n)?^```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
+FURTHER = {"mysense_uv.py", "test_uv.py", "mysense_wind.py", "test_wind.py"}
+"""The files of further examples; the package of the page is counted as it is before them."""
+IDENT = "from mysense.telegram import Field"
+"""What every sensor imports."""
+
 
 def steps(page):
     """What stands in fences: files with their names, and sessions of a console."""
@@ -62,7 +67,17 @@ def test_the_page_leads_to_a_working_plugin(page, run):
 
 @pytest.mark.parametrize("page", ["add-a-sensor.md", "add-a-channel.md"])
 def test_it_takes_less_than_fifty_lines(page):
-    files = {name: text for name, kind, text in steps(page) if kind in ("python", "toml")}
+    files = {name: text for name, kind, text in reversed(steps(page)) if kind in ("python", "toml")}
+    package = [text for name, text in files.items() if name not in FURTHER]
 
-    assert len(files) == 3
-    assert sum(bool(line.strip()) for text in files.values() for line in text.splitlines()) < 50
+    assert len(package) == 3
+    assert sum(bool(line.strip()) for text in package for line in text.splitlines()) < 50
+    assert all(len(files[name].splitlines()) <= 30 for name in files.keys() & FURTHER)
+
+
+@pytest.mark.parametrize("name", ["mysense_uv.py", "mysense_wind.py"])
+def test_a_sensor_on_a_bus_or_a_line_needs_one_base_class(name):
+    [text] = [text for file, _, text in steps("add-a-sensor.md") if file == name]
+    ours = {line for line in text.splitlines() if line.startswith("from mysense")} - {IDENT}
+
+    assert [re.fullmatch(r"from mysense\.hardware\.\w+ import \w+", line) is not None for line in ours] == [True]
