@@ -32,11 +32,11 @@ def said(session):
 
 @pytest.fixture
 def run(tmp_path):
-    """Run a command as it is shown; pip takes nothing from the net and installs into a folder."""
+    """Run a command as it is shown: with the mysense beside the page, and a pip that takes nothing from the net."""
     packages, folder = tmp_path / "packages", tmp_path / "work"
     folder.mkdir()
     env = os.environ | {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": str(packages),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": f"{packages}:{DOCS.parent}",
         "PIP_TARGET": str(packages), "PIP_NO_INDEX": "1", "PIP_NO_DEPS": "1", "PIP_NO_BUILD_ISOLATION": "0",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PYTHONDONTWRITEBYTECODE": "1",
     }  # fmt: skip
