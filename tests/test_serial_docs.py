@@ -63,7 +63,7 @@ def test_every_sensor_on_a_serial_line_has_its_place():
 
 
 def test_messages_of_the_page_are_those_of_the_program():
-    said = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "mysense" / "sensors").glob("_*.py"))
+    said = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "mysense" / "hardware").glob("*.py"))
     said = re.sub(r"\{.*?\}", "…", said)
     for message in re.findall(r"^\| `(.*?)` \|", PAGE, re.MULTILINE):
         parts = [part.strip(" :") for part in message.split("…")]
