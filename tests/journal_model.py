@@ -155,7 +155,7 @@ class JournalModel:
     def differs(self, journal: Journal) -> str:
         """Where a journal says something else than this; empty if nowhere."""
         status = journal.status()
-        held = {c.name: (c.seq, self._there(c.lanes), c.lag) for c in status.cursors}
+        held = {c.name: (self._at(c.seq), self._there(c.lanes), c.lag) for c in status.cursors}
         rejected = [(r.cursor, r.seq, r.reason, said(r.telegram)) for r in journal.rejected(None, 10**6)]
         compared = {
             "bounds": ((status.first, status.last), (self.first, self.last)),
@@ -166,7 +166,10 @@ class JournalModel:
             "newest": ({n: journal.newest(n) for n in self.idents}, {n: self.newest.get(n) for n in self.idents}),
             "cursors": (
                 held,
-                {n: (c.seq, self._there(c.lanes), self.last - self.waits(c)) for n, c in self.cursors.items()},
+                {
+                    n: (self._at(c.seq), self._there(c.lanes), self.last - self.waits(c))
+                    for n, c in self.cursors.items()
+                },
             ),
             "rejected": (rejected, self.rejected),
             "check": (journal.check(), self.check()),
@@ -178,6 +181,10 @@ class JournalModel:
         count = sum(is_unreadable(t) for _, t in self.entries if not isinstance(t, Ident))
         text = f"{count} entries can no longer be read; they are published as text called 'unreadable'"
         return [text] if count else []
+
+    def _at(self, seq: int) -> int:
+        """A number that a cursor has passed; behind a gap that damage left it may be any within."""
+        return max(seq, self.first - 1)
 
     def _there(self, lanes: Mapping[str, Parked]) -> dict[str, Parked]:
         """Lanes, from the first entry on that is still there."""
