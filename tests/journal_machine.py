@@ -349,8 +349,9 @@ class SqliteMachine(JournalMachine):
         assert all(cursor.seq <= self.model.last for cursor in self.model.cursors.values())
         self.committed()
         if self.model.entries:
-            assert self.journal.append([data(10**6)]) > self.model.last
-            self.model.append([data(10**6)], "", None, {})
+            news = [data(10**6 + self.deaths)]
+            assert self.journal.append(news) > self.model.last
+            self.model.append(news, "", None, {})
         self.committed()
 
     def adopt(self) -> None:
