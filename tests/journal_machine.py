@@ -244,18 +244,23 @@ class SqliteMachine(JournalMachine):
         self.path = self.place.__enter__() / "0" / "journal.db"
         self.deaths = 0
         self.history: list[JournalModel] = []
+        self.perhaps: list[JournalModel] = []
+        self.possible: list[JournalModel] = []
         self.open()
         self.committed()
 
     def open(self) -> None:
         """Open it: as it was closed, and so without a log, if it was."""
         self.live = {}
+        self.perhaps = []
         with DISK.used():
             self.journal = SqliteJournal(self.path, keep=0, forget=10**9, clock=self.clock)
 
     def committed(self) -> None:
-        self.possible = [self.model.copy()]
-        self.history += self.possible
+        if not self.possible or self.model != self.possible[-1]:  # else nothing was written over what had failed
+            self.perhaps = []
+        self.possible = [*self.perhaps, self.model.copy()]
+        self.history.append(self.possible[-1])
 
     def acknowledged(self) -> None:
         self.possible.append(self.model.copy())
@@ -269,6 +274,7 @@ class SqliteMachine(JournalMachine):
         self.acknowledged()
         perhaps = self.model.copy()
         what(perhaps)
+        self.perhaps.insert(0, perhaps)
         self.possible.insert(0, perhaps)
         self.history.insert(len(self.history) - 1, perhaps)
 
