@@ -310,6 +310,18 @@ def test_history_is_kept_by_age_once_everybody_has_passed(path):
     journal.close()
 
 
+def test_a_lane_that_is_parked_in_the_commit_that_trims_holds_history_back(path):
+    journal = SqliteJournal(path, keep=0, commit_interval=0)
+    journal.append([data(n) for n in range(10)])
+    cursor = journal.cursor("a")
+    cursor.ack(11, {"x": Parked(5, frozenset({IDENT.node}), "no")})  # is written with the next commit
+    journal.trim()
+
+    assert journal.status().first == 5
+    assert [entry.seq for entry in cursor.fetch_parked("x", 9)] == [5, 6, 7, 8, 9, 10, 11]
+    journal.close()
+
+
 def test_a_parked_lane_holds_history_back(path):
     journal = SqliteJournal(path, keep=0)
     journal.append([data(n, (IDENT, OTHER)[n % 2]) for n in range(6)])

@@ -45,9 +45,13 @@ class Retention:
         """The number of the last entry that may go."""
         now = self.clock.now()
         unseen = now - int(self.forget * SECOND)
+        # Asked through the connection that writes: acknowledgements of this very commit count, and the lanes in them.
         waits = [
-            min([seq, *(parked.seq - 1 for parked in self.reader.lanes(name).values())])
-            for name, seq, seen in db.execute("SELECT name, seq, seen FROM cursor").fetchall()
+            min(seq, parked - 1)
+            for name, seq, seen, parked in db.execute(
+                "SELECT name, seq, seen, ifnull((SELECT min(lane.seq) FROM lane WHERE lane.cursor = c.name), c.seq + 1)"
+                " FROM cursor AS c"
+            ).fetchall()
             if seen > unseen or self.locks.held(name)
         ]
         end = min(*waits, last, self._older_than(db, now - int(self.keep * SECOND), last))
