@@ -83,7 +83,7 @@ class Kit:
         """Kill it, if it runs."""
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)
-            self.process.wait(10)
+            self.process.wait(60)  # it may be waiting for a disk
         if self.log.exists():
             watch.look(self.log.read_text(errors="replace"))
 
