@@ -771,7 +771,7 @@ def test_a_database_that_goes_while_rows_settle_makes_no_hurry(influxd, ident):
         publish(influxd, data(1, ident))
         source.receive()
         influxd.query(f'DROP DATABASE "{ident.node}"')
-        until(lambda: source.receive() or source.pause > 1)
+        until(lambda: not source.receive() and source.pause > 1)
 
 
 def test_between_two_rounds_only_those_are_asked_whose_rows_are_whole_now(influxd, ident, monkeypatch):
