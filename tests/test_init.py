@@ -108,7 +108,7 @@ def test_json_shows_what_is_there_and_writes_nothing(kit, tmp_path):
     said = json.loads(done.stdout)
 
     assert {device["sensor"] for device in said["found"]} == {"bme280", "scd4x", "ds18b20", "pi"}
-    assert all(trial["ok"] and trial["values"] for trial in said["tried"])
+    assert [trial for trial in said["tried"] if not (trial["ok"] and trial["values"])] == []
     assert said["wrote"] is None
     assert done.stderr == ""
     assert not (tmp_path / "MySense.conf").exists()

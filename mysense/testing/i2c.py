@@ -15,6 +15,7 @@ and ``bus = unix:/tmp/bus`` in its sections.
 import errno
 import itertools
 import os
+import select
 import signal
 import socket
 import sys
@@ -82,8 +83,14 @@ class SimulatedBus:
         self._forget(None)
 
     def claim(self, address: int, kit: socket.socket | None = None) -> None:
-        """A chip is for one *kit* alone: that at a socket, or this process."""
+        """A chip is for one *kit* alone: that at a socket, or this process.
+
+        It is free again once its owner has hung up, as a lock on a device file is; the thread that
+        serves him may learn of that later.
+        """
         with self._lock:
+            if (owner := self._owners.get(address)) and _hung_up(owner):
+                del self._owners[address]
             if self._owners.setdefault(address, kit) is not kit:
                 raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
@@ -145,16 +152,17 @@ class SimulatedBus:
             thread.join()
 
     def _serve(self, kit: socket.socket) -> None:
-        with kit, suppress(OSError):
-            while True:
-                address, flags, length, count = REQUEST.unpack(exactly(kit, REQUEST.size))
-                out = exactly(kit, length) if flags & WRITE else None
-                try:
-                    answer, code = self._answer(kit, address, flags, out, count), 0
-                except OSError as error:
-                    answer, code = b"", error.errno or errno.EIO
-                kit.sendall(REPLY.pack(code, len(answer)) + answer)
-        self._forget(kit)
+        with kit:
+            with suppress(OSError):
+                while True:
+                    address, flags, length, count = REQUEST.unpack(exactly(kit, REQUEST.size))
+                    out = exactly(kit, length) if flags & WRITE else None
+                    try:
+                        answer, code = self._answer(kit, address, flags, out, count), 0
+                    except OSError as error:
+                        answer, code = b"", error.errno or errno.EIO
+                    kit.sendall(REPLY.pack(code, len(answer)) + answer)
+            self._forget(kit)
 
     def _answer(self, kit: socket.socket, address: int, flags: int, out: bytes | None, count: int) -> bytes:
         if flags & CLAIM:
@@ -164,6 +172,13 @@ class SimulatedBus:
         else:
             return self.transfer(address, out, count, 1.0)
         return b""
+
+
+def _hung_up(kit: socket.socket) -> bool:
+    """Whether there is nobody at the other end any more."""
+    line = select.poll()
+    line.register(kit, 0)  # a hang-up is told unasked
+    return bool(line.poll(0))
 
 
 def chip(name: str) -> Any:
