@@ -413,6 +413,33 @@ class TestBosch:
             with pytest.raises(OSError, match="did not measure"):
                 sensor.read()
 
+    @pytest.mark.parametrize("quantity", ["temp", "rh"])
+    def test_what_looks_like_no_value_is_one_while_it_is_measured(self, name, sensor, played, place, quantity):
+        """About 26 C, or 60 %: a chip that has not measured shows the same. How it is set says which it is."""
+        if quantity not in [field.name for field in sensor.measures]:
+            return
+        chip = played.chips[place]
+        convert, write = chip.convert, chip.write
+        first, nothing = {"temp": (3, b"\x80\0\0"), "rh": (6, b"\x80\0")}[quantity]
+        setting = {"temp": 0xF4, "rh": 0xF2}[quantity] - 0x80 * (name == "bme680")
+
+        def middle(control):
+            result, seconds = convert(control)
+            return result[:first] + nothing + result[first + len(nothing) :], seconds
+
+        def lossy(data):
+            """On the way to the chip the bits get lost that say how often it is to measure."""
+            lost = {"temp": 0xE0, "rh": 0x07}[quantity] if data[:1] == bytes((setting,)) else 0
+            write(bytes((*data[:1], *(byte & ~lost for byte in data[1:]))))
+
+        with sensor:
+            read(sensor)
+            chip.convert = middle
+            assert 20 < sensor.read()[quantity] <= 100
+            chip.convert, chip.write = convert, lossy
+            with pytest.raises(OSError, match="did not measure"):
+                sensor.read()
+
 
 def test_the_example_of_the_data_sheet():
     """Bosch's example of the BMP280 (25.08 C, 100653.27 Pa), and a humidity that was computed by hand."""

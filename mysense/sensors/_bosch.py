@@ -6,7 +6,7 @@ that shows whether it was reset since.
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from mysense.errors import UnavailableError
 from mysense.hardware.busio import BusIO
@@ -50,6 +50,25 @@ def compare(bus: BusIO, address: int, *registers: bytes, skip: int = 0) -> None:
             raise RuntimeError("it does not say the same twice: check cable, contacts and pull-ups")
 
 
+class Result(NamedTuple):
+    """Where a raw value is: so many bytes behind a register, as the library asks for that.
+
+    A quantity that is not measured shows *nothing*. So does one in a thousand that is, in a room of 26 C with 60 %:
+    that it is not measured is sure when *bits* of the register *control*, how often it is measured, are 0.
+    """
+
+    register: bytes
+    behind: int
+    nothing: bytes
+    control: int
+    bits: int
+
+
+TEMPERATURE = Result(b"\xfa", 0, b"\x80\x00\x00", 0xF4, 0xE0)
+PRESSURE = Result(b"\xf7", 0, b"\x80\x00\x00", 0xF4, 0x1C)
+"""As the BMP280 and the BME280 have them."""
+
+
 class Weather(Chip):
     """A weather sensor of Bosch: all that it measures is of one moment."""
 
@@ -58,8 +77,8 @@ class Weather(Chip):
     """The registers of its trim constants, as the library asks for them."""
     spare: ClassVar[int] = 0xF5
     """A register that nobody needs (in most, the standby time of a chip that measures by itself)."""
-    skipped: ClassVar[tuple[tuple[bytes, bytes], ...]] = ()
-    """The registers of a result, each with what it holds when nothing was measured."""
+    results: ClassVar[tuple[Result, ...]] = ()
+    """Where its raw values are."""
 
     @abstractmethod
     def driver(self, library: Any, bus: BusIO, address: int) -> Any:
@@ -92,11 +111,17 @@ class Weather(Chip):
 
     def confirm(self) -> None:
         """Whether the chip says the same result once more."""
-        compare(self.line, self.at, *(register for register, _ in self.skipped))
+        compare(self.line, self.at, *(result.register for result in self.results))
 
-    def measured(self) -> bool:
-        """Whether the result is one."""
-        return all(self.line.answers(self.at, register) != raw for register, raw in self.skipped)
+    def _measured(self) -> bool:
+        """Whether all of the raw values were measured."""
+        empty = [result for result in self.results if self._raw(result) == result.nothing]
+        if len(empty) == len(self.results):
+            return False
+        return all(self.line.ask(self.at, bytes((result.control,)), 1)[0] & result.bits for result in empty)
+
+    def _raw(self, result: Result) -> bytes:
+        return self.line.answers(self.at, result.register)[result.behind :][: len(result.nothing)]
 
     def _measure(self) -> Mapping[str, float]:
         """Its values; OSError where they cannot be: then the chip, or its library, has lost the trim constants."""
@@ -104,7 +129,7 @@ class Weather(Chip):
         with self.line.again():  # the library would measure for each value
             values = self.values()
         self.confirm()
-        if not self.measured():
+        if not self._measured():
             raise self._doubt("did not measure")
         for name, (least, most) in LIMITS.items():
             if not least <= values[name] <= most:

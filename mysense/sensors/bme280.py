@@ -6,7 +6,7 @@ Each quantity is measured once for a reading (the data sheet's settings for weat
 from typing import Any
 
 from mysense.hardware.busio import BusIO
-from mysense.sensors._bosch import Weather
+from mysense.sensors._bosch import PRESSURE, TEMPERATURE, Result, Weather
 from mysense.telegram import Field
 
 
@@ -17,7 +17,7 @@ class Sensor(Weather):
     device = "BME280"
     library = "adafruit_bme280.basic"
     trim = (b"\x88", b"\xa1", b"\xe1")
-    skipped = ((b"\xfa", b"\x80\x00\x00"), (b"\xf7", b"\x80\x00\x00"), (b"\xfd", b"\x80\x00"))
+    results = (TEMPERATURE, PRESSURE, Result(b"\xfd", 0, b"\x80\x00", 0xF2, 0x07))
 
     def driver(self, library: Any, bus: BusIO, address: int) -> Any:
         driver = library.Adafruit_BME280_I2C(bus, address)

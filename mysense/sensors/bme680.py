@@ -11,13 +11,17 @@ from mysense.errors import UnavailableError
 from mysense.hardware.busio import BusIO
 from mysense.options import seconds
 from mysense.plugin import option
-from mysense.sensors._bosch import Weather, compare
+from mysense.sensors._bosch import Result, Weather, compare
 from mysense.telegram import Field
 
 RESULT = b"\x1d"
 """The register with which a result begins."""
-SKIPPED = b"\x80\x00\x00"
-"""What pressure and temperature in it are when nothing was measured."""
+RESULTS = (
+    Result(RESULT, 2, b"\x80\x00\x00", 0x74, 0x1C),
+    Result(RESULT, 5, b"\x80\x00\x00", 0x74, 0xE0),
+    Result(RESULT, 8, b"\x80\x00", 0x72, 0x07),
+)
+"""Pressure, temperature and humidity in it."""
 HOT = 0x30
 """Bits of its last byte: the gas measurement is valid, and the heater was stable."""
 MOST = 102_400.0
@@ -56,6 +60,7 @@ class Sensor(Weather):
     device = "BME680"
     library = "adafruit_bme680"
     trim = (b"\x89", b"\xe1", b"\x00", b"\x02", b"\x04")
+    results = RESULTS
     spare = 0x6D  # the heating time of a tenth step; one is used
 
     interval: float = option(30.0, "seconds between two readings", parse=seconds)
@@ -79,19 +84,12 @@ class Sensor(Weather):
 
     def values(self) -> dict[str, float]:
         values = super().values()
-        if self.gas and flags(self._result, self._driver._chip_variant) & HOT == HOT:
+        if self.gas and flags(self.line.answers(self.at, RESULT), self._driver._chip_variant) & HOT == HOT:
             values["gas"] = self._driver.gas / 1000
         return values
 
     def confirm(self) -> None:
         compare(self.line, self.at, RESULT, skip=2)
-
-    def measured(self) -> bool:
-        return SKIPPED not in (self._result[2:5], self._result[5:8])
-
-    @property
-    def _result(self) -> bytes:
-        return self.line.answers(self.at, RESULT)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from typing import Any
 
 from mysense.hardware.busio import BusIO
-from mysense.sensors._bosch import Weather
+from mysense.sensors._bosch import PRESSURE, TEMPERATURE, Weather
 from mysense.telegram import Field
 
 
@@ -14,7 +14,7 @@ class Sensor(Weather):
     device = "BMP280"
     library = "adafruit_bmp280"
     trim = (b"\x88",)
-    skipped = ((b"\xfa", b"\x80\x00\x00"), (b"\xf7", b"\x80\x00\x00"))
+    results = (TEMPERATURE, PRESSURE)
 
     def driver(self, library: Any, bus: BusIO, address: int) -> Any:
         driver = library.Adafruit_BMP280_I2C(bus, address)

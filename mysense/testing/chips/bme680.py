@@ -89,13 +89,13 @@ class Chip(Registers):
         self.registers[0x1D] = 0x20 if yes else 0x80
 
     def convert(self, control: int) -> tuple[bytes, float]:
-        steps = TIMES[control >> 5] + TIMES[control >> 2 & 7] + TIMES[self.registers[0x72] & 7]
+        times = TIMES[control >> 5], TIMES[control >> 2 & 7], TIMES[self.registers[0x72] & 7]
         wait, heated = self.registers[0x64], self.registers[0x71] & (0x20 if self.variant else 0x10)
-        seconds = steps * 0.001963 + 0.0048 + ((wait & 63) * 4 ** (wait >> 6) / 1000 if heated else 0)
-        t = search(temperature, self.temp, 20)
+        seconds = sum(times) * 0.001963 + 0.0048 + ((wait & 63) * 4 ** (wait >> 6) / 1000 if heated else 0)
+        t = search(temperature, self.temp, 20) if times[0] else 0x80000
         temp = temperature(t)
-        p = search(lambda adc: pressure(adc, temp), self.hpa, 20)
-        h = search(lambda adc: humidity(adc, temp), self.rh, 16)
+        p = search(lambda adc: pressure(adc, temp), self.hpa, 20) if times[1] else 0x80000
+        h = search(lambda adc: humidity(adc, temp), self.rh, 16) if times[2] else 0x8000
         result = b"".join((n << 4).to_bytes(3, "big") for n in (p, t)) + h.to_bytes(2, "big") + bytes(3)
         return result + (self._gas() if heated else bytes(4)), seconds
 
