@@ -30,7 +30,7 @@ run: ## start the daemon with MySense.conf, here and now
 
 test: check ## set everything up, servers included, then all checks and all tests
 	@sh scripts/servers $(SERVERS)
-	$(BIN)/python -m pytest -n $(TESTERS) $(ARGS)
+	@sh scripts/suite $(BIN)/python -n $(TESTERS) $(ARGS)
 
 check: ## format, lint and types
 	$(SETUP) test

@@ -41,7 +41,7 @@ def test_make_alone_names_every_target():
 def test_make_test_checks_format_lint_and_types_before_the_suite():
     steps = run("make", "-n", "test").stdout
 
-    order = [steps.index(step) for step in ("ruff format --check .", "ruff check .", "mypy\n", "servers", "pytest")]
+    order = [steps.index(step) for step in ("ruff format --check .", "ruff check .", "mypy\n", "servers", "suite")]
     assert order == sorted(order)
 
 
@@ -266,3 +266,60 @@ class TestServers:
         assert "[Y/n]" in done.stdout
         assert bool(self.log.read_text()) is installs
         assert done.returncode == (0 if installs else 1)
+
+
+class TestSuite:
+    """scripts/suite, with tests of which some fail, the first time or always."""
+
+    @pytest.fixture
+    def suite(self, tmp_path):
+        shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
+        tests = """
+import os, pathlib, pytest
+
+@pytest.mark.parametrize("name", os.environ["FAIL"].split())
+def test_it(name):
+    seen = pathlib.Path(name)
+    once = seen.exists()
+    seen.touch()
+    assert once and name != "always"
+
+def test_other():
+    with open("others", "a") as file:
+        file.write("one more")
+"""
+        (tmp_path / "test_small.py").write_text(tests)
+
+        def suite(fail, *words):
+            return run("sh", "scripts/suite", sys.executable, "-n", "2", *words, cwd=tmp_path, FAIL=fail)
+
+        return suite
+
+    def test_what_fails_among_the_others_alone_is_named(self, suite, tmp_path):
+        done = suite("first second")
+
+        assert done.returncode == 0
+        assert "2 failed, 1 passed" in done.stdout
+        assert done.stdout.partition("a race, to be found")[2].split("\n")[1:3] == [
+            "test_small.py::test_it[first]",
+            "test_small.py::test_it[second]",
+        ]
+        assert (tmp_path / "others").read_text() == "one more"  # what passed is not run again
+
+    def test_what_fails_by_itself_too_is_a_failure(self, suite):
+        done = suite("always first")
+
+        assert done.returncode == 1
+        assert "1 failed, 1 passed" in done.stdout
+        assert "a race" not in done.stdout
+
+    def test_more_than_three_failures_are_no_chance(self, suite):
+        done = suite("one two three four")
+
+        assert done.returncode == 1
+        assert "by itself" not in done.stdout
+
+    def test_where_no_test_fails_nothing_is_repeated(self, suite):
+        assert suite("first", "--no-such-option").returncode == 4
+        assert suite("first", "-k", "other").returncode == 0
+        assert suite("first", "-k", "nothing").returncode == 5
