@@ -66,9 +66,9 @@ def text(core: Sections, ends: Sections, about: Mapping[str, str]) -> str:
     """
     parts = [HEADER]
     for name, cls in CORE.items():
-        parts.append("\n".join(sample.put(options.render(cls, name), core.get(name, {}))))
-    for section, texts in ends.items():
-        lines = list(sample.put(sample.of_plugin(section), {**texts, **_off(section, texts)}))
+        parts.append("\n".join(sample.of_class(cls, name, core.get(name, {}))))
+    complete = {section: {**texts, **_off(section, texts)} for section, texts in ends.items()}
+    for section, lines in zip(ends, sample.of_plugins(complete), strict=True):
         parts.append("\n".join([f"# {about[section]}", *lines] if section in about else lines))
     return "\n\n".join(parts) + "\n"
 

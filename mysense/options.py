@@ -6,7 +6,7 @@ command line and the documentation.
 
 import re
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -303,13 +303,3 @@ def show(value: Any) -> str:
             return ""
         case _:
             return str(value)
-
-
-def render(cls: type, section: str) -> Iterator[str]:
-    """The lines of a sample section: ``##`` explains, ``#`` shows a default, the rest must be set."""
-    for line in (cls.__doc__ or "").partition("\n\n")[0].splitlines():
-        yield f"## {line.strip()}"
-    yield f"[{section}]"
-    for o in declared(cls).values():
-        yield f"## {o.help}" + (f" ({' | '.join(o.choices)})" if o.choices else "")
-        yield (f"{o.name} =" if o.required else f"#{o.name} = {o.shown}".rstrip())

@@ -1,6 +1,8 @@
 """Samples of MySense.conf and its reference, made from the classes and so never out of date."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from textwrap import wrap
+from types import MappingProxyType
 
 from mysense import options, registry
 from mysense.errors import ConfigError
@@ -29,6 +31,9 @@ ENDS = (
 )
 """The plugins of the repository's file: section, what to say about it, and whether it is on."""
 
+WIDTH = 100
+"""Letters in a line of names."""
+
 
 def sample(plugins: Sequence[str] = ()) -> str:
     """A documented section for each plugin, such as ``sensor:dylos``; without names for everything there is.
@@ -42,41 +47,68 @@ def sample(plugins: Sequence[str] = ()) -> str:
         if not found:
             raise ConfigError(f"there is no plugin {name!r}{nearest(name, every)}")
         wanted += found
-    core = [] if plugins else ["\n".join(options.render(cls, name)) for name, cls in CORE.items()]
-    return "\n\n".join([*core, *("\n".join(of_plugin(section)) for section in wanted or every)]) + "\n"
+    core = [] if plugins else ["\n".join(of_class(cls, name)) for name, cls in CORE.items()]
+    ends = ["\n".join(lines) for lines in of_plugins({section: {} for section in wanted or every})]
+    return "\n\n".join([*core, *ends]) + "\n"
 
 
 def repository() -> str:
     """The MySense.conf of the repository: a kit that runs at once."""
     parts = [HEADER.rstrip()]
     for name, cls in CORE.items():
-        parts.append("\n".join(put(options.render(cls, name), KIT.get(name, {}))))
-    for section, about, on in ENDS:
-        lines = of_plugin(section)
-        place = lines.index(f"[{section}]")
-        rest = lines[place + 1 :]
-        if not on:
-            at = rest.index("#enabled = yes")  # below its explanation
-            rest = ["enabled = no", *rest[: at - 1], *rest[at + 1 :]]
-        parts.append("\n".join(["#" * 78, f"# {about}", "", *lines[: place + 1], *rest]))
+        parts.append("\n".join(of_class(cls, name, KIT.get(name, {}))))
+    sections = {section: {} if on else {"enabled": "no"} for section, _, on in ENDS}
+    for (_, about, _), lines in zip(ENDS, of_plugins(sections), strict=True):
+        parts.append("\n".join(["#" * 78, f"# {about}", "", *lines]))
     return "\n\n".join(parts) + "\n"
 
 
-def of_plugin(section: str) -> list[str]:
-    """The sample of a plugin: its own options first, then those that every such section has."""
-    kind, name, *_ = section.split(":")
-    lines = list(options.render(registry.find(kind, name), section))
-    if kind in END_OPTIONS:
-        common = list(options.render(END_OPTIONS[kind], section))
-        lines += common[common.index(f"[{section}]") + 1 :]
-    return lines
+def of_plugins(sections: Mapping[str, Mapping[str, str]]) -> Iterator[list[str]]:
+    """The sample of each section with its texts: its own options first, then those that every one of its kind has.
+
+    These are explained in the first of a kind; the others name them.
+    """
+    explained: dict[str, str] = {}
+    for section, texts in sections.items():
+        kind, name, *_ = section.split(":")
+        plugin = registry.find(kind, name)
+        common = options.declared(END_OPTIONS[kind]) if kind in END_OPTIONS else {}
+        lines = list(_heading(plugin, section))
+        if "enabled" in common and "enabled" in texts:
+            lines.append(f"enabled = {texts['enabled']}")
+            del common["enabled"]
+        lines += _lines(options.declared(plugin).values(), texts)
+        where = explained.setdefault(kind, section)
+        if where == section:
+            lines += _lines(common.values(), texts)
+        else:
+            lines += [f"{option} = {texts[option]}" for option in common if option in texts]
+            named = ", ".join(option for option in common if option not in texts)
+            lines += (f"## {line}" for line in wrap(f"and, as explained in [{where}]: {named}", WIDTH))
+        yield lines
 
 
-def put(lines: Iterable[str], values: Mapping[str, str]) -> Iterator[str]:
-    """Sample lines with some options set."""
-    for line in lines:
-        name = line.removeprefix("#").partition(" =")[0]
-        yield f"{name} = {values[name]}" if name in values else line
+def of_class(cls: type, section: str, texts: Mapping[str, str] = MappingProxyType({})) -> list[str]:
+    """A section for the options of a class, some of them set.
+
+    ``##`` explains, ``#`` shows a default, what else has no value must be given one.
+    """
+    return [*_heading(cls, section), *_lines(options.declared(cls).values(), texts)]
+
+
+def _heading(cls: type, section: str) -> Iterator[str]:
+    for line in (cls.__doc__ or "").partition("\n\n")[0].splitlines():
+        yield f"## {line.strip()}"
+    yield f"[{section}]"
+
+
+def _lines(known: Iterable[Option], texts: Mapping[str, str]) -> Iterator[str]:
+    for o in known:
+        yield f"## {o.help}" + (f" ({' | '.join(o.choices)})" if o.choices else "")
+        if o.name in texts or o.required:
+            yield f"{o.name} = {texts.get(o.name, '')}".rstrip()
+        else:
+            yield f"#{o.name} = {o.shown}".rstrip()
 
 
 def reference() -> str:

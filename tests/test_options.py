@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mysense import options
+from mysense import options, sample
 from mysense.errors import ConfigError
 from mysense.options import host, option, pattern, seconds, size
 
@@ -117,7 +117,7 @@ def test_what_is_shown_reads_the_same_again(values):
 
 
 def test_the_sample_says_what_the_class_says():
-    lines = list(options.render(Every, "every:x"))
+    lines = sample.of_class(Every, "every:x")
 
     assert lines[:4] == ["## Every kind of option.", "[every:x]", "## must be there", "needed ="]
     assert "#wait = 1 min" in lines

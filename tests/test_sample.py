@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mysense import config, registry, sample, settings
+from mysense import config, options, registry, sample, settings
 from mysense.errors import ConfigError
 
 ROOT = Path(__file__).parent.parent
@@ -51,6 +51,29 @@ def test_a_sample_of_some_plugins_holds_these_only():
 def test_a_sample_of_an_unknown_plugin_names_the_nearest():
     with pytest.raises(ConfigError, match="there is no plugin 'sensor:dilos', did you mean 'sensor:dylos'"):
         sample.sample(["sensor:dilos"])
+
+
+def test_what_all_sections_of_a_kind_share_is_explained_once_in_a_file():
+    for kind, cls in settings.END_OPTIONS.items():
+        lines = sample.sample([f"{kind}:{name}" for name in registry.names(kind)]).splitlines()
+        first = next(line for line in lines if line.startswith(f"[{kind}:"))
+        sections = sum(line.startswith(f"[{kind}:") for line in lines)
+        assert sum(f"as explained in {first}: " in line for line in lines) == sections - 1
+        for option in options.declared(cls).values():
+            assert sum(line.startswith(f"## {option.help}") for line in lines) == 1
+
+
+def test_an_option_that_is_set_is_written_wherever_it_is_explained():
+    sections = {"sensor:pi": {"counts": "yes"}, "sensor:wifi": {"errors": "9", "enabled": "no", "interface": "wlan1"}}
+
+    first, second = sample.of_plugins(sections)
+
+    assert "counts = yes" in first
+    assert second[1:3] == ["[sensor:wifi]", "enabled = no"]
+    assert {"errors = 9", "interface = wlan1"} < {*second}
+    named = " ".join(line for line in second if "[sensor:pi]" in line or line == second[-1])
+    assert "counts" in named
+    assert "errors" not in named
 
 
 def test_the_reference_has_every_section():

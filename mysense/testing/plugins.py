@@ -10,7 +10,7 @@ from copy import deepcopy
 from dataclasses import MISSING, fields, replace
 from typing import Any
 
-from mysense import examples, ini, options, registry
+from mysense import examples, ini, options, registry, sample
 from mysense.errors import RejectedError
 from mysense.fields import quantity
 from mysense.plugin import Plugin, Processor, Publisher, Sensor
@@ -66,7 +66,7 @@ class PluginContract:
     def test_its_sample_section_means_its_defaults(self) -> None:
         made: Plugin = self.make()
         cls, name = type(made), f"{self.kind}:sample"
-        text = re.sub(r"^#(?!#)", "", "\n".join(options.render(cls, name)), flags=re.MULTILINE)
+        text = re.sub(r"^#(?!#)", "", "\n".join(sample.of_class(cls, name)), flags=re.MULTILINE)
         sections, mistakes = ini.read(text)
         assert not mistakes
         declared = options.declared(cls)
