@@ -3,7 +3,8 @@
 import sqlite3
 from collections.abc import Iterable
 
-from mysense.journal import codec
+from mysense.journal import Rejected, codec
+from mysense.journal.reader import Reader
 from mysense.telegram import Telegram
 
 KEPT = 10_000
@@ -20,3 +21,22 @@ def keep(db: sqlite3.Connection, section: str, time: int, found: Iterable[tuple[
         " (SELECT number FROM rejected WHERE cursor = ? ORDER BY number DESC LIMIT 1 OFFSET ?)",
         (section, section, KEPT),
     )
+
+
+def kept(reader: Reader, section: str | None, limit: int) -> list[Rejected]:
+    """What was set aside for one *section*, or for all, oldest first."""
+    rows = reader.query(
+        "SELECT number, cursor, seq, time, reason, body FROM rejected WHERE cursor = ifnull(?, cursor)"
+        " ORDER BY number LIMIT ?", section, limit,
+    )  # fmt: skip
+    return [Rejected(n, c, s, t, r, codec.other(body)) for n, c, s, t, r, body in rows]
+
+
+def drop(db: sqlite3.Connection, numbers: Iterable[int]) -> None:
+    """Forget some of it, and that it was refused."""
+    rows = [(number,) for number in numbers]
+    db.executemany(
+        "UPDATE cursor SET rejected = rejected - 1"
+        " WHERE rejected > 0 AND name = (SELECT cursor FROM rejected WHERE number = ?)", rows,
+    )  # fmt: skip
+    db.executemany("DELETE FROM rejected WHERE number = ?", rows)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mysense.clock import Clock
 from mysense.errors import UnavailableError
-from mysense.journal import Boot, Changes, CursorStatus, Entry, JournalStatus, Parked, Rejected, checking, codec
+from mysense.journal import Boot, Changes, Entry, JournalStatus, Parked, Rejected, checking, figures, rejected
 from mysense.journal.acks import Acknowledgements
 from mysense.journal.appender import Appender
 from mysense.journal.cursor import SqliteCursor
@@ -16,7 +16,6 @@ from mysense.journal.damaged import is_damage
 from mysense.journal.files import PRIVATE, open_sound, spoiled, written
 from mysense.journal.locks import Locks
 from mysense.journal.reader import Reader
-from mysense.journal.rejected import keep as keep_rejected
 from mysense.journal.reserve import Reserve
 from mysense.journal.retention import STEP, Retention
 from mysense.journal.room import Room
@@ -138,7 +137,7 @@ class SqliteJournal:
         def append(db: sqlite3.Connection) -> None:
             self._appender.append(db, batch, source, position, state, boot)
             if refused:
-                keep_rejected(db, source, self.clock.now(), [(0, reason, what) for reason, what in refused])
+                rejected.keep(db, source, self.clock.now(), [(0, reason, what) for reason, what in refused])
 
         self._make_sure(append, patient=True)
         return self._reader.last
@@ -224,26 +223,14 @@ class SqliteJournal:
     def set_aside(self, cursor: str, seq: int, reason: str, telegram: Telegram) -> None:
         """Keep a telegram that the far end refused."""
         now = self.clock.now()
-        self._do(lambda db: keep_rejected(db, cursor, now, [(seq, reason, telegram)]))
+        self._do(lambda db: rejected.keep(db, cursor, now, [(seq, reason, telegram)]))
 
     def rejected(self, cursor: str | None = None, limit: int = 1000) -> list[Rejected]:
-        rows = self._reader.query(
-            "SELECT number, cursor, seq, time, reason, body FROM rejected WHERE cursor = ifnull(?, cursor)"
-            " ORDER BY number LIMIT ?", cursor, limit,
-        )  # fmt: skip
-        return [Rejected(n, c, s, t, r, codec.other(body)) for n, c, s, t, r, body in rows]
+        return rejected.kept(self._reader, cursor, limit)
 
     def drop_rejected(self, numbers: Iterable[int]) -> None:
-        rows = [(number,) for number in numbers]
-
-        def drop(db: sqlite3.Connection) -> None:
-            db.executemany(
-                "UPDATE cursor SET rejected = rejected - 1"
-                " WHERE rejected > 0 AND name = (SELECT cursor FROM rejected WHERE number = ?)", rows,
-            )  # fmt: skip
-            db.executemany("DELETE FROM rejected WHERE number = ?", rows)
-
-        self._do(drop)
+        these = list(numbers)
+        self._do(lambda db: rejected.drop(db, these))
 
     def forget(self, cursor: str) -> None:
         self.locks.hold(cursor)
@@ -274,23 +261,10 @@ class SqliteJournal:
         return dropped[0]
 
     def status(self) -> JournalStatus:
-        first, last = self._reader.bounds()
-        [(number,)] = self._reader.query("SELECT value FROM meta WHERE key = 'id'")
-        times = [
-            self._reader.query("SELECT time FROM dated WHERE kind > 0 ORDER BY seq LIMIT 1"),
-            self._reader.query("SELECT time FROM dated WHERE kind > 0 ORDER BY seq DESC LIMIT 1"),
-        ]
-        oldest, newest = (rows[0][0] if rows else None for rows in times)
         since = self.clock.now() - round((self.clock.monotonic() - self._begun) * SECOND)  # the clock may have been set
-        cursors = []
-        for name, seq, rejected, lost, seen in self._reader.query("SELECT name, seq, rejected, lost, seen FROM cursor"):
-            lanes = self._reader.lanes(name)
-            waits = max(min([seq, *(p.seq - 1 for p in lanes.values())]), first - 1)
-            orphan = not self.locks.held(name)
-            cursors.append(CursorStatus(name, seq, max(0, last - waits), lanes, rejected, lost, seen, orphan))
-        return JournalStatus(
-            str(number), str(self.path), first, last, self._reader.size(), oldest, newest, self._repeats(),
-            written() - self._written, since, tuple(cursors), tuple(self._notes),
+        return figures.status(
+            self._reader, self.locks, path=self.path, repeated=self._repeats(), written=written() - self._written,
+            since=since, notes=self._notes,
         )  # fmt: skip
 
     def check(self) -> list[str]:
