@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,10 @@ from mysense.errors import UnavailableError
 log = logging.getLogger("mysense")
 
 Answer = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+PATIENCE = 5.0
+"""Seconds in which a daemon answers."""
+CREDENTIALS = struct.Struct("3i")
+"""Of the process at the other end of a Unix socket: pid, user, group (unix(7))."""
 _LIMIT = 100  # a Unix socket's path may have 107 bytes
 
 
@@ -78,8 +83,19 @@ class Listener:
         self._socket.close()
 
 
-def ask(path: Path, question: Mapping[str, Any], timeout: float = 5.0) -> Any:
-    """The daemon's answer; UnavailableError when none is running there."""
+class SilentError(UnavailableError):
+    """A daemon is there, process *pid*, and does not answer."""
+
+    def __init__(self, pid: int, seconds: float) -> None:
+        super().__init__(
+            f"the daemon, process {pid}, does not answer within {seconds:.0f} s: maybe its disk is slow; "
+            "ask again, or look into its log"
+        )
+        self.pid = pid
+
+
+def ask(path: Path, question: Mapping[str, Any], timeout: float = PATIENCE) -> Any:
+    """The daemon's answer; UnavailableError when none is running there, SilentError when one does not answer."""
     with socket.socket(socket.AF_UNIX) as peer:
         peer.settimeout(timeout)
         try:
@@ -88,5 +104,21 @@ def ask(path: Path, question: Mapping[str, Any], timeout: float = 5.0) -> Any:
             peer.sendall(json.dumps(question).encode() + b"\n")
             with peer.makefile("rb") as stream:
                 return json.loads(stream.readline())
+        except TimeoutError:
+            pid, _, _ = CREDENTIALS.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size))
+            raise SilentError(pid, timeout) from None
         except (OSError, ValueError) as error:
             raise UnavailableError(f"no daemon answers at {path}: {error}") from None
+
+
+def ask_all(journal: Path, question: Mapping[str, Any], timeout: float = PATIENCE) -> list[Any]:
+    """What each daemon on *journal* answers; SilentError when one of them does not."""
+    answers = []
+    for path in sockets(journal):
+        try:
+            answers.append(ask(path, question, timeout))
+        except SilentError:
+            raise
+        except UnavailableError:  # left behind by a daemon that was killed
+            continue
+    return answers

@@ -11,9 +11,10 @@ import tty
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from mysense.cli.service import running, together
+from mysense.control import SilentError, sockets
 from tests.felt import felt
 from tests.leaks import watch
 
@@ -89,8 +90,19 @@ class Kit:
 
     def status(self) -> dict[str, Any]:
         """What ``mysense status`` says while it runs, asked without the time that this command takes to start."""
-        found = running(self.journal)
-        return together(found) if found else {"pids": [], "journal": None, "workers": []}
+
+        def look() -> dict[str, Any] | None:
+            """None while one that lives is too busy for an answer."""
+            listens = bool(sockets(self.journal))
+            try:
+                found = running(self.journal)
+            except SilentError:
+                return None
+            if not found and listens and self.process and self.process.poll() is None:
+                return None
+            return together(found) if found else {"pids": [], "journal": None, "workers": []}
+
+        return cast(dict[str, Any], until(look))
 
     def cursor(self, name: str) -> dict[str, Any]:
         """Where one cursor stands."""

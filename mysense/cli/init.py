@@ -13,7 +13,7 @@ from mysense import config, draft, finding, options, registry
 from mysense.cli import questions
 from mysense.cli.common import config_option, json_option, progress, show_json
 from mysense.cli.questions import Talk
-from mysense.cli.service import running
+from mysense.cli.service import pids
 from mysense.errors import ConfigError
 from mysense.finding import Device, Places
 from mysense.settings import Settings
@@ -105,9 +105,9 @@ def _may_write(path: Path, force: bool, talk: Talk) -> None:
 def _nobody_at_work() -> None:
     """An error while a daemon has the devices: looking at them would disturb its readings."""
     with suppress(ConfigError, OSError):
-        for daemon in running(config.load(config.find()).journal.file()):
+        for pid in pids(config.load(config.find()).journal.file()):
             raise click.ClickException(
-                f"process {daemon['pid']} is at work with the sensors: stop it first "
+                f"process {pid} is at work with the sensors: stop it first "
                 "(mysense stop, or sudo systemctl stop mysense)"
             )
 

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import click
@@ -12,7 +13,6 @@ from mysense.cli.common import amount, config_option, existing_journal, json_opt
 from mysense.cli.help import Group
 from mysense.cli.service import running
 from mysense.daemon import open_journal, status_of
-from mysense.errors import UnavailableError
 from mysense.journal import Entry, Rejected
 from mysense.journal.sqlite import SqliteJournal
 from mysense.shown import printable, printable_json
@@ -59,8 +59,9 @@ def status(ctx: click.Context, as_json: bool) -> None:
     """The journal and its cursors in numbers."""
     journal = existing_journal(ctx)
     said = status_of(journal)
-    for daemon in running(settings(ctx).journal.file()):  # which knows of more than is written
-        said["repeated"] = max(said["repeated"], daemon["journal"]["repeated"])
+    with suppress(control.SilentError):
+        for daemon in running(settings(ctx).journal.file()):  # which knows of more than is written
+            said["repeated"] = max(said["repeated"], daemon["journal"]["repeated"])
     if as_json:
         show_json(said)
         return
@@ -174,12 +175,8 @@ def _what(found: Rejected) -> str:
 @click.pass_context
 def retry(ctx: click.Context, section: str) -> None:
     """Let the running daemon send again what was set aside, and unblock blocked lanes."""
-    asked: list[str] = []
-    for path in control.sockets(settings(ctx).journal.file()):
-        try:
-            asked += control.ask(path, {"do": "retry", "section": section})["sections"]
-        except UnavailableError:
-            continue
+    answers = control.ask_all(settings(ctx).journal.file(), {"do": "retry", "section": section})
+    asked = [each for answer in answers for each in answer["sections"]]
     if not asked:
         what = f"with a publisher {section!r}" if section else "with publishers"
         raise click.ClickException(f"no daemon {what} runs; 'mysense run' starts it")

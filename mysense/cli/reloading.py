@@ -9,7 +9,6 @@ from mysense import control
 from mysense.cli import CONFIGURATION
 from mysense.cli.common import config_option, json_option, settings, show_json
 from mysense.cli.service import running, start, stop
-from mysense.errors import UnavailableError
 
 PATIENCE = 30.0
 """Seconds in which a daemon must have exchanged its workers."""
@@ -25,12 +24,7 @@ def reload(ctx: click.Context, as_json: bool) -> None:
     With a mistake in the file nothing changes.
     """
     journal = settings(ctx).journal.file()
-    answers: list[dict[str, Any]] = []
-    for path in control.sockets(journal):
-        try:
-            answers.append(control.ask(path, {"do": "reload"}, PATIENCE))
-        except UnavailableError:  # left behind by a daemon that was killed
-            continue
+    answers: list[dict[str, Any]] = control.ask_all(journal, {"do": "reload"}, PATIENCE)
     if not answers:
         raise click.ClickException(f"no daemon runs on {journal}; 'mysense start' starts one")
     if as_json:

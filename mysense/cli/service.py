@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import click
 
 from mysense import control
 from mysense.cli.common import amount, config_option, duration, json_option, settings, table
+from mysense.control import SilentError
 from mysense.daemon import status_of
 from mysense.errors import JournalError, UnavailableError
 from mysense.journal.sqlite import SqliteJournal
@@ -28,14 +30,16 @@ GONE = 10.0
 
 
 def running(journal: Path) -> list[dict[str, Any]]:
-    """What each daemon on this journal says of itself."""
-    answers = []
-    for path in control.sockets(journal):
-        try:
-            answers.append(control.ask(path, {"do": "status"}))
-        except UnavailableError:  # left behind by a daemon that was killed
-            continue
-    return answers
+    """What each daemon on this journal says of itself; SilentError when one does not answer."""
+    return control.ask_all(journal, {"do": "status"})
+
+
+def _answers(journal: Path) -> bool:
+    """Whether daemons run on this journal, and all answer."""
+    try:
+        return bool(running(journal))
+    except SilentError:
+        return False
 
 
 def clock_of(answers: list[dict[str, Any]]) -> str:
@@ -75,7 +79,7 @@ def start(ctx: click.Context) -> None:
             [sys.executable, "-P", "-m", "mysense", "run", "-c", str(chosen.path)],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
-    answers = wait_until(lambda: daemon.poll() is not None or running(journal), READY)
+    answers = wait_until(lambda: daemon.poll() is not None or _answers(journal), READY)
     if daemon.poll() is not None:
         last = told.read_text(errors="replace").splitlines()[-5:]
         raise click.ClickException("\n".join([f"the daemon did not start; {told} ends with:", *last]))
@@ -91,15 +95,25 @@ def start(ctx: click.Context) -> None:
 @click.pass_context
 def stop(ctx: click.Context) -> None:
     """Stop the daemon; what it holds is flushed first."""
-    found = running(settings(ctx).journal.file())
+    found = [*pids(settings(ctx).journal.file())]
     if not found:
         click.echo("mysense is not running")
-        return
-    for pid in (answer["pid"] for answer in found):
+    for pid in found:
         os.kill(pid, signal.SIGTERM)
         if not wait_until(lambda pid=pid: not _alive(pid), GONE):
             raise click.ClickException(f"process {pid} does not end; 'kill -9 {pid}' loses nothing that is journalled")
         click.echo(f"mysense stopped, process {pid}")
+
+
+def pids(journal: Path) -> Iterator[int]:
+    """The daemons on a journal; one that does not answer can still be told to stop."""
+    for path in control.sockets(journal):
+        try:
+            yield control.ask(path, {"do": "status"})["pid"]
+        except SilentError as error:
+            yield error.pid
+        except UnavailableError:  # left behind by a daemon that was killed
+            continue
 
 
 def _alive(pid: int) -> bool:
