@@ -3,12 +3,15 @@
 import itertools
 import os
 import signal
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from mysense import shown
+from mysense.hardware import i2c
 from mysense.telegram import SECOND, Field, Ident
+from tests.felt import felt
 from tests.servers import Influxd, Mosquitto, VictoriaMetrics
 from tests.standins.influxdb2 import InfluxDB2
 from tests.standins.influxdb3 import InfluxDB3
@@ -35,6 +38,12 @@ def pytest_configure() -> None:
 def _secrets_of_its_own(monkeypatch):
     """What one test learns as a secret, as the word "given", is none in what others say."""
     monkeypatch.setattr(shown, "_learnt", dict(shown._learnt))
+
+
+@pytest.fixture(autouse=True)
+def _patient_with_busy_machines(monkeypatch):
+    """What must be done on a bus in time need not be done while others have the processors."""
+    monkeypatch.setattr(i2c, "time", SimpleNamespace(monotonic=felt))
 
 
 @pytest.fixture(scope="session")
