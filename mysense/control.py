@@ -56,7 +56,7 @@ class Listener:
             path.unlink(missing_ok=True)  # the section locks keep a second daemon away from here
             self._socket.bind(near)
         path.chmod(0o660)
-        self._socket.listen(8)
+        self._socket.listen(100)  # those who asked one that hangs stay here, also when they have gone
         threading.Thread(target=self._serve, name="control", daemon=True).start()
 
     def _serve(self) -> None:
@@ -84,12 +84,12 @@ class Listener:
 
 
 class SilentError(UnavailableError):
-    """A daemon is there, process *pid*, and does not answer."""
+    """A daemon is there, process *pid* (0 where that cannot be known), and does not answer."""
 
     def __init__(self, pid: int, seconds: float) -> None:
+        who = f"the daemon, process {pid}," if pid else "the daemon"
         super().__init__(
-            f"the daemon, process {pid}, does not answer within {seconds:.0f} s: maybe its disk is slow; "
-            "ask again, or look into its log"
+            f"{who} does not answer within {seconds:.0f} s: maybe its disk is slow; ask again, or look into its log"
         )
         self.pid = pid
 
@@ -104,7 +104,7 @@ def ask(path: Path, question: Mapping[str, Any], timeout: float = PATIENCE) -> A
             peer.sendall(json.dumps(question).encode() + b"\n")
             with peer.makefile("rb") as stream:
                 return json.loads(stream.readline())
-        except TimeoutError:
+        except (TimeoutError, BlockingIOError):  # it took our question, or so many wait for it that it takes none
             pid, _, _ = CREDENTIALS.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size))
             raise SilentError(pid, timeout) from None
         except (OSError, ValueError) as error:

@@ -1,7 +1,9 @@
 """A daemon that is there and does not answer: it is not said to be gone, and can be stopped."""
 
+import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 
 import pytest
 
@@ -13,7 +15,7 @@ DEAF = """if True:
     import socket, sys, time
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(sys.argv[1])
-    listener.listen()
+    listener.listen(2)
     print(flush=True)
     sys.stdin.read()
 """
@@ -58,3 +60,14 @@ def test_a_socket_of_a_daemon_that_was_killed_means_that_none_runs(deaf):
     deaf.wait()
 
     assert "mysense is not running" in mysense("stop", "-c", deaf.conf).stdout
+
+
+def test_so_many_ask_that_one_is_not_even_heard(deaf):
+    where = str(control.socket_path(deaf.conf.parent / "journal.db"))
+    with ExitStack() as stack:
+        for _ in range(3):
+            stack.enter_context(socket.socket(socket.AF_UNIX)).connect(where)
+        done = mysense("stop", "-c", deaf.conf, code=1)
+
+    assert done.stderr.startswith("mysense: the daemon does not answer within ")
+    assert deaf.poll() is None

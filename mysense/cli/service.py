@@ -111,6 +111,8 @@ def pids(journal: Path) -> Iterator[int]:
         try:
             yield control.ask(path, {"do": "status"})["pid"]
         except SilentError as error:
+            if not error.pid:
+                raise
             yield error.pid
         except UnavailableError:  # left behind by a daemon that was killed
             continue
