@@ -130,7 +130,7 @@ def _alive(pid: int) -> bool:
 @json_option
 @click.pass_context
 def status(ctx: click.Context, as_json: bool) -> None:
-    """Tell how the daemon, its sensors and its publishers are. Exit code 1 when it is not running."""
+    """Tell how the daemon, its sensors and its publishers are. Exit code 1 when it does not run, or does not answer."""
     chosen = settings(ctx)
     path = chosen.journal.file()
     found = running(path)
