@@ -16,6 +16,7 @@ from mysense import options, registry
 from mysense.errors import ConfigError
 from mysense.hardware import wires
 from mysense.hardware.chip import adafruit
+from mysense.hardware.i2c import Address, Bus
 from mysense.judge import Judge
 from mysense.perfield import PerField
 from mysense.sensors import _i2c_known, _scd, _sensirion, bme680, scd4x
@@ -717,6 +718,25 @@ def test_a_library_that_is_missing_or_cannot_be_used_says_what_to_type(monkeypat
     monkeypatch.setattr("mysense.hardware.chip.library", refuse)
     with pytest.raises(ImportError, match=r"'gpiod' was not found.*pip install 'mysense\[adafruit\]'"):
         adafruit("adafruit_sht31d")
+
+
+@pytest.mark.parametrize("opens", ["bme280", "sps30", "init"])
+def test_a_bus_that_others_hold_for_more_than_a_moment_is_waited_for(opens):
+    """All sensors of a kit are opened at once, and some hold the bus while they are."""
+    place = 0x69 if opens == "sps30" else 0x76
+    with SimulatedBus({place: chip("sps30" if opens == "sps30" else "bme280")}) as played:
+        other = Bus(played.name)
+        other.open()
+        other._lock()
+        freed = threading.Timer(1.5, other._bus.lock.release)
+        freed.start()
+        if opens == "init":
+            assert _i2c_known.recognise(played.name) == {0x76: "bme280"}
+        else:
+            with registry.find("sensor", opens)(bus=played.name, i2c=Address(place)):
+                assert not freed.is_alive()
+        freed.join()
+        other.close()
 
 
 def test_a_look_beside_a_daemon_disturbs_nothing(tmp_path):

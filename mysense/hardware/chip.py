@@ -124,8 +124,8 @@ class Chip(plugin.Sensor):
     def _found(self, seconds: float) -> Iterator[None]:
         """The bus, open, and the sensor's address, for so many seconds; OSError when it is another chip."""
         self.line = BusIO(self.bus)
-        self.line.open()
         with self.line.within(seconds):
+            self.line.open()
             self.at = Address(self._place())
             yield
 

@@ -31,8 +31,8 @@ def recognise(path: str) -> dict[Address, str]:
     """
     bus, found = Bus(path), {}
     try:
-        bus.open()
         with bus.within(WHOLE):
+            bus.open()
             for address in map(Address, sorted({*_bosch.ADDRESSES, *_sht.ADDRESSES, *QUESTIONS})):
                 try:
                     bus.claim(address)

@@ -76,8 +76,9 @@ class Sensor(SerialSensor):
 
     def _wires(self, address: Address) -> _sps30.Wires:
         self._port = Bus(self.bus)
-        self._port.open()
-        self._port.claim(address)  # before there is a way: what another program has is not stopped, either
+        with self._port.within(5.0):
+            self._port.open()
+            self._port.claim(address)  # before there is a way: what another program has is not stopped, either
         return _sps30.Wires(self._port, address)
 
     def read(self) -> Mapping[str, float] | None:
