@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, MutableMapping
 class State(MutableMapping[str, str]):
     """Text by key. Keeps the keys that changed, so that a commit writes only those.
 
-    A publisher changes its state for what has been delivered and nothing else; the worker
-    commits the changes together with the cursor. After a crash the state is as old as the
+    A publisher changes its state for what has been delivered, and for what must be the same when
+    it is sent again; the worker commits the changes together with the cursor. After a crash the state is as old as the
     cursor, and the same telegrams meet it again.
     """
 

@@ -665,11 +665,43 @@ def test_what_was_not_delivered_is_announced_again(stand_in, ident):
     stand_in.answers.append((503, {}, b""))
     with publisher(stand_in) as far:
         far.publish([data(0, ident)])
-        assert dict(far.state) == {}
         far.publish([data(0, ident)])
+        far.publish([data(1, ident)])
 
     assert stand_in.requests[0][2] == stand_in.requests[1][2]
-    assert ident.node in far.state
+    assert b"info" not in stand_in.requests[2][2]
+
+
+def test_what_a_server_may_have_never_comes_again_as_another_point(stand_in, ident):
+    """It took two telegrams without saying so, then refused the first, which was set aside and comes at last."""
+    stand_in.answers += [(500, {}, b""), (400, {}, b'{"error":"unable to parse"}')]
+    with publisher(stand_in) as far:
+        assert isinstance(far.publish([data(0, ident), data(1, ident)])[ident.node], UnavailableError)
+        assert isinstance(far.publish([data(0, ident)])[ident.node], RejectedError)
+        kept = State(dict(far.state))
+    with publisher(stand_in) as far:
+        far.state = kept
+        for n in (1, 2, 0):
+            assert far.publish([data(n, ident)]) == {}
+
+    lines = [body.decode().splitlines() for _, _, body in stand_in.requests]
+    assert {line for said in lines for line in said if line.startswith("data")} == {
+        f"data,label=shed,new={int(n == 0)} temp={n}.0 {T0 + n}" for n in range(3)
+    }
+    assert [said[0].partition(",")[0] for said in lines] == ["info", "info", "info", "data", "data"]
+
+
+def test_late_data_under_an_ident_that_was_only_tried_tells_it_with_the_newer_one(stand_in, ident):
+    newer = replace(ident, label="roof", since=(T0 + 9) * SECOND)
+    stand_in.answers.append((503, {}, b""))
+    with publisher(stand_in) as far:
+        far.publish([data(0, ident), data(9, newer)])
+        far.publish([data(0, ident), data(9, newer)])
+        far.publish([data(1, ident), data(10, newer)])
+
+    assert stand_in.requests[0][2] == stand_in.requests[1][2]
+    assert [line.partition(" ")[0] for line in stand_in.requests[2][2].decode().splitlines()] == [
+        "data,label=shed,new=0", "data,label=roof,new=0"]  # fmt: skip
 
 
 def test_headers_and_parameters_are_those_of_the_server(stand_in, ident):

@@ -1,31 +1,36 @@
 """Which idents of each node a database has been told, and so which data is ``new``."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mysense.state import State
 from mysense.telegram import Data, Ident
 
 KEPT = 8
 """Idents of a node that are remembered: data that is sent again meets those of its batch."""
+TRIED = "?"
+"""Before the digest of an ident that may not be there, in what is remembered."""
 _CACHED = 4096
 
 
 @dataclass(slots=True)
 class _Told:
-    """An ident that was told, and the time of the first data after it."""
+    """An ident, the time of the first data under it, and whether the ident itself is there."""
 
     digest: str
     first: int | None
     since: int | None
+    there: bool = True
 
 
 class Announced:
     """Decides before a request is written, and remembers for good once it has been delivered.
 
     The data of exactly the first time under an ident is ``new=1``, all other ``new=0``, so
-    a retry, a repeat and a replay give the same point. Data that is late, under an ident
-    older than the one told last, does not bring its ident back.
+    a retry, a repeat and a replay give the same point. That time stands from the first try:
+    a server may have what it did not confirm, and a point that it has must not come again with
+    another tag. Data that is late, under an ident older than the one told last, does not bring
+    its ident back.
     """
 
     def __init__(self, state: State) -> None:
@@ -39,10 +44,13 @@ class Announced:
         """Whether an ident is to be told."""
         key = _key(database, ident.node)
         told = self._get(key)
-        if told and (told[0].digest == ident.digest or _older(ident, told[0])):
+        last = next((each for each in told if each.there), None)
+        if last and (last.digest == ident.digest or _older(ident, last)):
             return False
         self._changed.setdefault(key, _text(told))
-        self._told[key] = [_Told(ident.digest, None, ident.since), *told[: KEPT - 1]]
+        tried = next((each for each in told if _same(each, ident) and not each.there), None)
+        others = [each for each in told if each is not tried]
+        self._told[key] = [_Told(ident.digest, tried.first if tried else None, ident.since), *others[: KEPT - 1]]
         return True
 
     def data(self, database: str, data: Data) -> tuple[bool, bool]:
@@ -81,8 +89,17 @@ class Announced:
         self._state.update(taken)
 
     def failed(self, taken: Mapping[str, str]) -> None:
-        """It is not: what was decided is decided again."""
-        for key in taken:
+        """It is not, or nobody knows: idents are told again, and what was the first data stays the first."""
+        for key, text in taken.items():
+            there = _parsed(self._state.get(key, ""))
+            tried = []
+            for each in _parsed(text):
+                known = next((other for other in there if _alike(each, other)), None)
+                if known:
+                    known.first = each.first if known.first is None else known.first
+                elif each.first is not None:
+                    tried.append(replace(each, there=False))
+            self._state[key] = _text([*tried, *there][:KEPT])
             self._told.pop(key, None)
         self._firsts.clear()
 
@@ -108,6 +125,14 @@ def _older(ident: Ident, told: _Told) -> bool:
     return ident.since is not None and told.since is not None and ident.since < told.since
 
 
+def _same(told: _Told, ident: Ident) -> bool:
+    return told.digest == ident.digest and told.since == ident.since
+
+
+def _alike(one: _Told, other: _Told) -> bool:
+    return one.digest == other.digest and one.since == other.since
+
+
 def _found(ident: Ident, told: list[_Told]) -> _Told | None:
     """What is known of an ident: a kit may have the same again after another, and then its time tells which it is."""
     same = [each for each in told if each.digest == ident.digest]
@@ -115,14 +140,17 @@ def _found(ident: Ident, told: list[_Told]) -> _Told | None:
 
 
 def _text(told: list[_Told]) -> str:
-    words = ((each.digest, each.first, each.since) for each in told)
+    words = ((each.digest if each.there else TRIED + each.digest, each.first, each.since) for each in told)
     return " ".join("-" if word is None else str(word) for each in words for word in each)
 
 
 def _parsed(text: str) -> list[_Told]:
     words = text.split()
     triples = zip(words[::3], words[1::3], words[2::3], strict=True)
-    return [_Told(digest, _number(first), _number(since)) for digest, first, since in triples]
+    return [
+        _Told(digest.removeprefix(TRIED), _number(first), _number(since), not digest.startswith(TRIED))
+        for digest, first, since in triples
+    ]
 
 
 def _number(text: str) -> int | None:
